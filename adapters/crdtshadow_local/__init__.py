@@ -1,0 +1,1 @@
+"""Shadows on one machine, in a SQLite file."""
