@@ -37,7 +37,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from crdtshadow.errors import DocumentError, InvalidValue
-from crdtshadow.paths import escape
+from crdtshadow.paths import escape, nest
 from crdtshadow.values import Value, check, check_text, copy, same
 
 State: TypeAlias = "dict[str, Value | None]"
@@ -592,6 +592,23 @@ def _stamped(value: Value, now_s: int) -> Value:
     if isinstance(value, list):
         return [_stamped(item, now_s) for item in value if item is not None]
     return {"timestamp": now_s}
+
+
+def from_fields(fields: Mapping[str, Value], seconds: Mapping[str, int], version: int) -> ShadowDocument:
+    """Return the document that has *fields*.
+
+    Args:
+        fields: Values by path, which begins with ``/desired`` or ``/reported``.
+        seconds: When each was written, in epoch seconds.
+        version: The document's version.
+
+    >>> from_fields({"/desired/t": 21}, {"/desired/t": 9}, 1)
+    ShadowDocument(state={'desired': {'t': 21}}, metadata={'desired': {'t': {'timestamp': 9}}}, version=1)
+    """
+    paths = sorted(fields)
+    state = nest({path: copy(fields[path]) for path in paths})
+    metadata = nest({path: _stamped(fields[path], seconds[path]) for path in paths})
+    return ShadowDocument(cast("State", state), cast("State", metadata), version)
 
 
 # Payloads

@@ -37,5 +37,8 @@ CLOCK_MS_MAX: Final = (1 << 48) - 1
 DRIFT_MS_MAX: Final = 60_000
 """How far ahead of the receiver's clock a stamp may be (Kulkarni et al. 2014 bound it likewise)."""
 
-PUBLISHED_VERSIONS_MAX: Final = 64
-"""Published AWS versions whose vector clocks are remembered for writers that know only a version."""
+PUBLISHED_VERSIONS_MAX: Final = 16
+"""AWS versions whose vector clocks are remembered for writers that know only a version."""
+
+CACHED_CHANGES_MAX: Final = 64
+"""Cached changes of offline devices that are remembered, so that their redelivery is found out."""

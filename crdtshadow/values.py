@@ -92,10 +92,10 @@ def copy(value: Value) -> Value:
     """
     kind = type(value)
     if kind is list:
-        return [copy(item) if type(item) is list or type(item) is dict else item for item in value]  # type: ignore[union-attr, arg-type]  # narrowed by kind
+        return [copy(item) if type(item) is list or type(item) is dict else item for item in value]  # type: ignore[union-attr]  # narrowed by kind
     if kind is dict:
         return {
-            key: copy(item) if type(item) is list or type(item) is dict else item  # type: ignore[arg-type]  # narrowed by kind
+            key: copy(item) if type(item) is list or type(item) is dict else item
             for key, item in value.items()  # type: ignore[union-attr]  # narrowed by kind
         }
     return value
@@ -111,16 +111,21 @@ def canonical(value: Value | None) -> bytes:
     """
     kind = type(value)
     if kind is list or kind is dict:
-        value = _sorted(value)
+        value = ordered(value)
     packed: bytes = msgpack.packb(value)
     return packed
 
 
-def _sorted(value: Value | None) -> Value | None:
+def ordered(value: Value | None) -> Value | None:
+    """Return *value* with the keys of its objects sorted, as canonical bytes need them.
+
+    >>> ordered([{"b": 1, "a": 2}])
+    [{'a': 2, 'b': 1}]
+    """
     if type(value) is list:
-        return [_sorted(item) for item in value]
+        return [ordered(item) for item in value]
     if type(value) is dict:
-        return {key: _sorted(value[key]) for key in sorted(value)}
+        return {key: ordered(value[key]) for key in sorted(value)}
     return value
 
 
