@@ -177,7 +177,7 @@ class LWWMap:
                 stage(path, [one for one in rows if not seen.covers(one.stamp)], outcome)
                 for lower in self.below(path):
                     siblings = self._rows[lower]
-                    if any(is_value(one.value) and seen.covers(one.stamp) for one in siblings):
+                    if any(not isinstance(one.value, Shade) and seen.covers(one.stamp) for one in siblings):
                         stage(lower, [one for one in siblings if not seen.covers(one.stamp)], Shade(None))
             for upper in ancestors(path):
                 above = checked.get(upper)
