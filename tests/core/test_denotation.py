@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crdtshadow import REMOVED, Policy, Shadow, Stamp, find_conflicts, resolve
@@ -93,9 +93,9 @@ def lww_view_of_live_maps(writes: list[Write]) -> dict[Any, Any]:
         hiding = [one for one in writes if one.path == path or (denotation.is_above(one.path, path) and one.occupies)]
         winner = max(hiding, key=by_stamp)
         below = [one for one in writes if denotation.is_above(path, one.path) and one.kind == "set" and one.op in live]
-        if winner.path == path and winner.kind == "set" and winner.op in live:
-            if all(by_stamp(one) < by_stamp(winner) for one in below):
-                shown[path] = winner.value
+        newest = winner.path == path and all(by_stamp(one) < by_stamp(winner) for one in below)
+        if newest and winner.kind == "set" and winner.op in live:
+            shown[path] = winner.value
     return shown
 
 
