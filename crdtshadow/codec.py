@@ -3,41 +3,45 @@
 A state is the delta from the empty clock. Equal content has equal bytes, whatever the order in
 which it came together; bytes that are not the canonical encoding of their content are refused.
 
-One msgpack array of five, each in msgpack's shortest form:
+One msgpack array of three, each in msgpack's shortest form:
 
     =  ======  =====================================================================
     #  type    content
     =  ======  =====================================================================
     0  int     version, 1
-    1  bin     head: replicas, stamps, base, floor, shades
-    2  bin     paths, one entry a row
-    3  bin     marks, one fixed-width integer a row
-    4  array   values, one a row; nil stands for a removal and for a shade
+    1  bin     columns, below
+    2  array   values, one a row; nil stands for a removal and for a shade
     =  ======  =====================================================================
 
-``uint`` is an unsigned LEB128 integer in its shortest form. The head holds, in this order:
+``uint`` is an unsigned LEB128 integer in its shortest form. The columns follow each other:
 
     =========  =========================================================  ==================
-    part       bytes                                                      invariant
+    column     bytes                                                      invariant
     =========  =========================================================  ==================
+    flags      1 byte: 1 there is a base, 2 a floor, 4 there are          all other bits 0
+               shades, 8 all rows have one stamp
     replicas   uint count; each uint length, name in ASCII, 4 epoch       sorted by id
                bytes, most significant first
     stamps     uint count; each uint milliseconds since the stamp         sorted by time, then
-               before (the first: since 1970), uint tick, uint replica    replica; each used
-    base       uint 0: the empty clock. uint 1: a bound a replica         at most ``upto``
-    floor      uint 0: the empty clock. uint 1: a bound a replica         at most ``base`` if
-                                                                          that is not empty
-    shades     uint count; each uint row, uint 0 (hides nothing) or       sorted by row
-               1 + stamp
+               before (the first: since 1970), uint tick x replicas +     replica; each used
+               replica
+    base       a bound a replica, if flagged                              at most ``upto``
+    floor      a bound a replica, if flagged                              at most ``base`` if
+                                                                          there is one
+    shades     if flagged: uint count; each uint row, uint 0 (hides       sorted by row
+               nothing) or 1 + stamp
+    marks      the stamp of each row: one uint if all have the same,
+               else 1 byte a row if there are at most 256 stamps, 2
+               bytes (most significant first) if at most 65,536, else 4
+    paths      each uint start, uint bytes that follow, those bytes       sorted, see below
     =========  =========================================================  ==================
 
 ``upto``, the vector clock, takes no bytes of its own: a replica's entry is its last stamp in the
 table. A bound is a uint: 0, not in that clock; 1, the same as in ``upto``; 2 + stamp otherwise.
 
 Rows are sorted by path (its UTF-8 bytes), then stamp; a path with several siblings has several
-rows. A path is front-coded: uint bytes shared with the path before, uint bytes that follow, those
-bytes. A mark is the row's stamp, in 1 byte if the table has at most 256 stamps, in 2 (most
-significant first) if at most 65,536, else in 4.
+rows. The start of a path is coded: 0 stands for ``/desired/``, 1 for ``/reported/``, 2 + n for the
+first n bytes of the path before. Whichever is the longest is used, the path before among equals.
 
 Everything is bounded (:mod:`crdtshadow.limits`) before it is built. :func:`unpack` raises
 :class:`DecodeError` and nothing else.
@@ -70,6 +74,12 @@ _STAMPS_MAX: Final = FIELDS_MAX + REPLICAS_MAX
 _ABSENT: Final = 0
 _SAME: Final = 1
 _INDEXED: Final = 2
+_OPENINGS: Final = (b"/desired/", b"/reported/")
+_CONTINUED: Final = len(_OPENINGS)
+_BASE: Final = 1
+_FLOOR: Final = 2
+_SHADES: Final = 4
+_ALIKE: Final = 8
 
 Row: TypeAlias = "tuple[str, Sibling]"
 
@@ -104,34 +114,47 @@ def pack(content: Content) -> bytes:
     table = sorted(used)
     index = {stamp: at for at, stamp in enumerate(table)}
 
-    head = bytearray()
     replicas = sorted({stamp.replica for stamp in table})
-    _put(head, len(replicas))
+    shades = [(at, one.value) for at, (_, one) in enumerate(rows) if type(one.value) is Shade]
+    alike = len({one.stamp for _, one in rows}) == 1
+    out = bytearray([bool(content.base) | bool(content.floor) << 1 | bool(shades) << 2 | alike << 3])
+    _put_replicas(out, replicas)
+    _put_stamps(out, table, replicas)
+    for clock in (content.base, content.floor):
+        if clock:
+            _put_bounds(out, clock, content.upto, replicas, index)
+    if shades:
+        _put(out, len(shades))
+    for at, shade in shades:
+        _put(out, at)
+        _put(out, 0 if shade.as_of is None else 1 + index[shade.as_of])
+    if alike:
+        _put(out, index[rows[0][1].stamp])
+    else:
+        width = _mark_width(len(table))
+        out += b"".join([index[one.stamp].to_bytes(width, "big") for _, one in rows])
+    _put_paths(out, [path for path, _ in rows])
+    outcomes = [ordered(one.value) if is_value(one.value) else None for _, one in rows]  # type: ignore[arg-type]  # a value
+    packed: bytes = msgpack.packb([WIRE_VERSION, bytes(out), outcomes])
+    return packed
+
+
+def _put_replicas(out: bytearray, replicas: list[str]) -> None:
+    _put(out, len(replicas))
     for replica in replicas:
         name, epoch = split_replica(replica)
-        _put(head, len(name))
-        head += name.encode() + epoch.to_bytes(4, "big")
+        _put(out, len(name))
+        out += name.encode() + epoch.to_bytes(4, "big")
+
+
+def _put_stamps(out: bytearray, table: list[Stamp], replicas: list[str]) -> None:
     place = {replica: at for at, replica in enumerate(replicas)}
-    _put(head, len(table))
+    _put(out, len(table))
     before = 0
     for stamp in table:
-        _put(head, stamp.ms - before)
-        _put(head, stamp.tick)
-        _put(head, place[stamp.replica])
+        _put(out, stamp.ms - before)
+        _put(out, stamp.tick * len(replicas) + place[stamp.replica])
         before = stamp.ms
-    for clock in (content.base, content.floor):
-        _put_bounds(head, clock, content.upto, replicas, index)
-    shades = [(at, one.value) for at, (_, one) in enumerate(rows) if type(one.value) is Shade]
-    _put(head, len(shades))
-    for at, shade in shades:
-        _put(head, at)
-        _put(head, 0 if shade.as_of is None else 1 + index[shade.as_of])
-
-    width = _mark_width(len(table))
-    marks = b"".join([index[one.stamp].to_bytes(width, "big") for _, one in rows])
-    outcomes = [ordered(one.value) if is_value(one.value) else None for _, one in rows]  # type: ignore[arg-type]  # a value
-    packed: bytes = msgpack.packb([WIRE_VERSION, bytes(head), _front_code([path for path, _ in rows]), marks, outcomes])
-    return packed
 
 
 def _put(out: bytearray, number: int) -> None:
@@ -144,10 +167,6 @@ def _put(out: bytearray, number: int) -> None:
 def _put_bounds(
     out: bytearray, clock: VectorClock, upto: VectorClock, replicas: list[str], index: dict[Stamp, int]
 ) -> None:
-    if not clock:
-        out.append(0)
-        return
-    out.append(1)
     for replica in replicas:
         time = clock.get(replica)
         if time < 0:
@@ -158,21 +177,28 @@ def _put_bounds(
             _put(out, _INDEXED + index[Stamp(time, replica)])
 
 
-def _front_code(paths: list[str]) -> bytes:
-    out = bytearray()
+def _put_paths(out: bytearray, paths: list[str]) -> None:
     before = b""
     for path in paths:
         encoded = path.encode()
-        shared = 0
-        for ours, theirs in zip(encoded, before, strict=False):
-            if ours != theirs:
-                break
-            shared += 1
-        _put(out, shared)
+        shared = _shared(encoded, before)
+        start = _CONTINUED + shared
+        for at, opening in enumerate(_OPENINGS):
+            if len(opening) > shared and encoded.startswith(opening):
+                shared, start = len(opening), at
+        _put(out, start)
         _put(out, len(encoded) - shared)
         out += encoded[shared:]
         before = encoded
-    return bytes(out)
+
+
+def _shared(path: bytes, before: bytes) -> int:
+    shared = 0
+    for ours, theirs in zip(path, before, strict=False):
+        if ours != theirs:
+            break
+        shared += 1
+    return shared
 
 
 def _mark_width(stamps: int) -> int:
@@ -218,10 +244,10 @@ def _unpack(data: bytes) -> Content:
     match message:
         case [version, *_] if type(version) is int and version != WIRE_VERSION:
             raise DecodeError(f"wire version {version}, this library reads {WIRE_VERSION}")
-        case [1, bytes(head), bytes(coded), bytes(marks), list(outcomes)]:
-            return _build(_Reader(head, "head"), _Reader(coded, "paths"), marks, outcomes)
+        case [int(), bytes(columns), list(outcomes)]:
+            return _build(_Reader(columns), outcomes)
         case _:
-            raise DecodeError("not a message of five parts")
+            raise DecodeError("not a message of three parts")
 
 
 def _unique(pairs: list[tuple[object, object]]) -> dict[object, object]:
@@ -236,13 +262,12 @@ def _refuse_ext(code: int, _data: bytes) -> NoReturn:
 
 
 class _Reader:
-    """A cursor over one part, which must be read to its end."""
+    """A cursor over the columns, which must be read to their end."""
 
-    __slots__ = ("_at", "_data", "_part")
+    __slots__ = ("_at", "_data")
 
-    def __init__(self, data: bytes, part: str) -> None:
+    def __init__(self, data: bytes) -> None:
         self._data = data
-        self._part = part
         self._at = 0
 
     def uint(self, end: int, what: str) -> int:
@@ -250,7 +275,7 @@ class _Reader:
         number = shift = 0
         while True:
             if self._at >= len(self._data):
-                raise DecodeError(f"{self._part}: cut off in {what}")
+                raise DecodeError(f"cut off in {what}")
             byte = self._data[self._at]
             self._at += 1
             number |= (byte & 0x7F) << shift
@@ -258,97 +283,109 @@ class _Reader:
                 break
             shift += 7
             if shift > 63:
-                raise DecodeError(f"{self._part}: {what} is beyond 64 bits")
+                raise DecodeError(f"{what} is beyond 64 bits")
         if number >= end:
-            raise DecodeError(f"{self._part}: {what} is {number}, less than {end} needed")
+            raise DecodeError(f"{what} is {number}, less than {end} needed")
         return number
 
     def take(self, length: int, what: str) -> bytes:
         """Return the next *length* bytes."""
         taken = self._data[self._at : self._at + length]
         if len(taken) != length:
-            raise DecodeError(f"{self._part}: cut off in {what}")
+            raise DecodeError(f"cut off in {what}")
         self._at += length
         return taken
 
     def end(self) -> None:
         """Check that nothing is left."""
         if self._at != len(self._data):
-            raise DecodeError(f"{self._part}: {len(self._data) - self._at} bytes too many")
+            raise DecodeError(f"{len(self._data) - self._at} bytes too many in the columns")
 
 
-def _build(head: _Reader, coded: _Reader, marks: bytes, outcomes: list[object]) -> Content:
-    replicas = [_replica(head) for _ in range(head.uint(REPLICAS_MAX + 1, "the number of replicas"))]
-    table = _stamps(head, replicas)
+def _build(columns: _Reader, outcomes: list[object]) -> Content:
+    flags = columns.uint(_ALIKE << 1, "the flags")
+    replicas = [_replica(columns) for _ in range(columns.uint(REPLICAS_MAX + 1, "the number of replicas"))]
+    table = _stamps(columns, replicas)
     upto = VectorClock({stamp.replica: stamp.time for stamp in table})
-    base = _bounds(head, "base", replicas, table, upto)
-    floor = _bounds(head, "floor", replicas, table, upto)
+    base = _bounds(columns, "the base", replicas, table, upto) if flags & _BASE else EMPTY_CLOCK
+    floor = _bounds(columns, "the floor", replicas, table, upto) if flags & _FLOOR else EMPTY_CLOCK
     if base and not floor <= base:
-        raise DecodeError("head: a base that does not cover the floor; such a delta must be a whole state")
-
-    count = len(outcomes)
-    if count > FIELDS_MAX:
-        raise DecodeError(f"{count} rows, at most {FIELDS_MAX} are allowed")
-    width = _mark_width(len(table))
-    if len(marks) != count * width:
-        raise DecodeError(f"marks: {len(marks)} bytes for {count} rows of {width}")
-    shades = {}
-    for _ in range(head.uint(count + 1, "the number of shades")):
-        row = head.uint(count, "a shade's row")
-        at = head.uint(len(table) + 1, "a shade's stamp")
-        shades[row] = Shade(table[at - 1] if at else None)
-    head.end()
+        raise DecodeError("the base does not cover the floor; such a delta must be a whole state")
+    if len(outcomes) > FIELDS_MAX:
+        raise DecodeError(f"{len(outcomes)} rows, at most {FIELDS_MAX} are allowed")
+    shades = _shades(columns, len(outcomes), table) if flags & _SHADES else {}
+    marks = _marks(columns, len(outcomes), len(table), alike=bool(flags & _ALIKE))
 
     rows: dict[str, Siblings] = {}
     before = b""
-    for row, outcome in enumerate(outcomes):
-        shared = coded.uint(len(before) + 1, "a path's shared bytes")
-        before = before[:shared] + coded.take(coded.uint(PATH_BYTES_MAX + 1, "a path's bytes"), "a path")
-        at = int.from_bytes(marks[row * width : (row + 1) * width], "big")
-        if at >= len(table):
-            raise DecodeError(f"marks: row {row} has stamp {at} of {len(table)}")
+    for row, (outcome, mark) in enumerate(zip(outcomes, marks, strict=True)):
+        before = _path(columns, before)
         path = check_path(before.decode())
         siblings = rows.get(path, ())
         if len(siblings) >= SIBLINGS_MAX:
             raise DecodeError(f"{path}: more than {SIBLINGS_MAX} siblings")
-        if siblings and siblings[-1].stamp >= table[at]:
+        if siblings and siblings[-1].stamp >= table[mark]:
             raise DecodeError(f"{path}: siblings out of order")
-        rows[path] = (*siblings, Sibling(table[at], _outcome(outcome, shades.get(row), path)))
-    coded.end()
+        rows[path] = (*siblings, Sibling(table[mark], _outcome(outcome, shades.get(row), path)))
+    columns.end()
     return Content(base, upto, floor, rows)
 
 
-def _replica(head: _Reader) -> str:
-    name = head.take(head.uint(NAME_CHARS_MAX + 1, "the length of a replica's name"), "a replica's name")
-    return replica_id(name.decode("ascii"), int.from_bytes(head.take(4, "a replica's epoch"), "big"))
+def _replica(columns: _Reader) -> str:
+    name = columns.take(columns.uint(NAME_CHARS_MAX + 1, "the length of a replica's name"), "a replica's name")
+    return replica_id(name.decode("ascii"), int.from_bytes(columns.take(4, "a replica's epoch"), "big"))
 
 
-def _stamps(head: _Reader, replicas: list[str]) -> list[Stamp]:
+def _stamps(columns: _Reader, replicas: list[str]) -> list[Stamp]:
     table: list[Stamp] = []
     ms = 0
-    for _ in range(head.uint(_STAMPS_MAX + 1, "the number of stamps")):
-        ms += head.uint(CLOCK_MS_MAX + 1, "a stamp's milliseconds")
+    for _ in range(columns.uint(_STAMPS_MAX + 1, "the number of stamps")):
+        ms += columns.uint(CLOCK_MS_MAX + 1, "a stamp's milliseconds")
         if ms > CLOCK_MS_MAX:
-            raise DecodeError("head: a stamp beyond 48 bits of milliseconds")
-        tick = head.uint(1 << TICK_BITS, "a stamp's tick")
-        table.append(Stamp(pack_time(ms, tick), replicas[head.uint(len(replicas), "a stamp's replica")]))
+            raise DecodeError("a stamp is beyond 48 bits of milliseconds")
+        tick, replica = divmod(columns.uint(len(replicas) << TICK_BITS, "a stamp's tick and replica"), len(replicas))
+        table.append(Stamp(pack_time(ms, tick), replicas[replica]))
     return table
 
 
-def _bounds(head: _Reader, what: str, replicas: list[str], table: list[Stamp], upto: VectorClock) -> VectorClock:
-    if not head.uint(2, what):
-        return EMPTY_CLOCK
+def _bounds(columns: _Reader, what: str, replicas: list[str], table: list[Stamp], upto: VectorClock) -> VectorClock:
     times: dict[str, int] = {}
     for replica in replicas:
-        bound = head.uint(_INDEXED + len(table), what)
+        bound = columns.uint(_INDEXED + len(table), what)
         if bound == _SAME:
             times[replica] = upto.get(replica)
         elif bound >= _INDEXED:
             stamp = table[bound - _INDEXED]
             if stamp.replica != replica:
-                raise DecodeError(f"head: the {what} of {replica} names a stamp of {stamp.replica}")
+                raise DecodeError(f"{what} names for {replica} a stamp of {stamp.replica}")
             times[replica] = stamp.time
     return VectorClock(times)
+
+
+def _shades(columns: _Reader, rows: int, table: list[Stamp]) -> dict[int, Shade]:
+    shades = {}
+    for _ in range(columns.uint(rows + 1, "the number of shades")):
+        row = columns.uint(rows, "a shade's row")
+        at = columns.uint(len(table) + 1, "a shade's stamp")
+        shades[row] = Shade(table[at - 1] if at else None)
+    return shades
+
+
+def _marks(columns: _Reader, rows: int, stamps: int, *, alike: bool) -> list[int]:
+    if alike:
+        return [columns.uint(stamps, "the mark")] * rows
+    width = _mark_width(stamps)
+    taken = columns.take(rows * width, "the marks")
+    marks = [int.from_bytes(taken[at : at + width], "big") for at in range(0, rows * width, width)]
+    if marks and max(marks) >= stamps:
+        raise DecodeError(f"a mark is {max(marks)}, less than {stamps} needed")
+    return marks
+
+
+def _path(columns: _Reader, before: bytes) -> bytes:
+    start = columns.uint(_CONTINUED + len(before) + 1, "the start of a path")
+    opening = before[: start - _CONTINUED] if start >= _CONTINUED else _OPENINGS[start]
+    return opening + columns.take(columns.uint(PATH_BYTES_MAX + 1, "the length of a path"), "a path")
 
 
 def _outcome(outcome: object, shade: Shade | None, path: str) -> Outcome:

@@ -50,7 +50,7 @@ class Delta:
         """Return the canonical bytes (wire format v1).
 
         >>> Delta(EMPTY_CLOCK, EMPTY_CLOCK, rows={}).encode().hex()
-        '9501c4050000000000c400c40090'
+        '9301c40300000090'
         """
         return pack(Content(self.base, self.upto, self.floor, self.rows))
 
