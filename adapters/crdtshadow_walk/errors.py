@@ -1,0 +1,23 @@
+"""What can fail between the walk and a store.
+
+AdapterError
+├── RevisionConflict   revision_conflict   somebody else wrote first (retryable; the walk does)
+└── StateDamaged       state_damaged       stored bytes of a shadow cannot be read
+"""
+
+from __future__ import annotations
+
+from crdtshadow.errors import AdapterError
+
+
+class RevisionConflict(AdapterError):
+    """Somebody else wrote the shadow since it was read."""
+
+    code = "revision_conflict"
+    retryable = True
+
+
+class StateDamaged(AdapterError):
+    """What a store holds of a shadow cannot be read."""
+
+    code = "state_damaged"
