@@ -193,12 +193,10 @@ def _put_paths(out: bytearray, paths: list[str]) -> None:
 
 
 def _shared(path: bytes, before: bytes) -> int:
-    shared = 0
-    for ours, theirs in zip(path, before, strict=False):
-        if ours != theirs:
-            break
-        shared += 1
-    return shared
+    # Comparing as integers stays quick where all rows share a path of thousands of bytes.
+    length = min(len(path), len(before))
+    differing = int.from_bytes(path[:length], "big") ^ int.from_bytes(before[:length], "big")
+    return length - (differing.bit_length() + 7) // 8
 
 
 def _mark_width(stamps: int) -> int:
@@ -323,9 +321,9 @@ def _build(columns: _Reader, outcomes: list[object]) -> Content:
         path = check_path(before.decode())
         siblings = rows.get(path, ())
         if len(siblings) >= SIBLINGS_MAX:
-            raise DecodeError(f"{path}: more than {SIBLINGS_MAX} siblings")
+            raise DecodeError(f"{path!r}: more than {SIBLINGS_MAX} siblings")
         if siblings and siblings[-1].stamp >= table[mark]:
-            raise DecodeError(f"{path}: siblings out of order")
+            raise DecodeError(f"{path!r}: siblings out of order")
         rows[path] = (*siblings, Sibling(table[mark], _outcome(outcome, shades.get(row), path)))
     columns.end()
     return Content(base, upto, floor, rows)
@@ -391,6 +389,6 @@ def _path(columns: _Reader, before: bytes) -> bytes:
 def _outcome(outcome: object, shade: Shade | None, path: str) -> Outcome:
     if shade is not None:
         if outcome is not None:
-            raise DecodeError(f"{path}: a shade with a value")
+            raise DecodeError(f"{path!r}: a shade with a value")
         return shade
     return REMOVED if outcome is None else check_value(outcome, path)

@@ -26,10 +26,10 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, Self
 
-from crdtshadow.clock import EMPTY_CLOCK, Stamp, VectorClock
+from crdtshadow.clock import EMPTY_CLOCK, Stamp, VectorClock, pack_time, split_replica
 from crdtshadow.delta import Delta
 from crdtshadow.errors import BelowFloor, DecodeError, InvalidIdentity, InvalidPath, LimitExceeded, MissingBase
-from crdtshadow.limits import FIELDS_MAX, SIBLINGS_MAX, STATE_BYTES_MAX
+from crdtshadow.limits import CLOCK_MS_MAX, FIELDS_MAX, REPLICAS_MAX, SIBLINGS_MAX, STATE_BYTES_MAX
 from crdtshadow.paths import ancestors
 from crdtshadow.paths import check as check_path
 from crdtshadow.sibling import REMOVED, Outcome, Removed, Rows, Shade, Sibling, Siblings, is_value, join_siblings
@@ -37,6 +37,7 @@ from crdtshadow.values import Value
 from crdtshadow.values import check as check_value
 
 DIGEST_BYTES: Final = 16
+_TIME_END: Final = pack_time(CLOCK_MS_MAX + 1)
 
 
 class Merged(NamedTuple):
@@ -67,9 +68,11 @@ class LWWMap:
     True
     """
 
-    __slots__ = ("_below", "_clock", "_contested", "_floor", "_rows", "_spent", "_times")
+    __slots__ = ("_below", "_clock", "_contested", "_floor", "_rows", "_size", "_spent", "_times")
 
     _rows: dict[str, Siblings]
+    _size: int
+    """How many siblings there are, at all paths together."""
     _clock: VectorClock
     _floor: VectorClock
     _below: dict[str, set[str]]
@@ -83,6 +86,7 @@ class LWWMap:
 
     def __init__(self) -> None:
         self._rows = {}
+        self._size = 0
         self._clock = EMPTY_CLOCK
         self._floor = EMPTY_CLOCK
         self._below = {}
@@ -135,19 +139,23 @@ class LWWMap:
 
         Raises:
             InvalidPath, InvalidValue: A change that cannot be made.
-            InvalidIdentity: The stamp is used up or too old, or *as_of* is beyond this map.
-            LimitExceeded: Too many fields, or siblings at one path.
+            InvalidIdentity: The stamp is none, used up or too old, or *as_of* is beyond this map.
+            LimitExceeded: Too many siblings, at one path or in all, or replicas.
         """
         staged = self._stage(changes, stamp, self._seen_by(stamp, as_of))
-        before = self._clock
-        self._check_limits(staged)
-        self._clock = before.with_stamp(stamp)
+        before, clock = self._clock, self._clock.with_stamp(stamp)
+        self._check_limits(staged, clock)
+        self._clock = clock
         for path, siblings in staged.items():
             self._put(path, siblings)
         self._normalise(staged)
         return Delta(before, self._clock, floor=self._floor, rows=staged)
 
     def _seen_by(self, stamp: Stamp, as_of: VectorClock | None) -> VectorClock:
+        if stamp.replica not in self._clock:
+            split_replica(stamp.replica)
+        if stamp.time >= _TIME_END:
+            raise InvalidIdentity(f"stamp {stamp.time} of {stamp.replica} is beyond the 64 bits of hybrid times")
         if self._clock.covers(stamp):
             raise InvalidIdentity(f"stamp {stamp.time} of {stamp.replica} is not newer than its last one here")
         seen = self._clock
@@ -194,14 +202,16 @@ class LWWMap:
     def _check_rows(self, rows: Rows) -> None:
         """Refuse rows that may not stand in this kind of map; here, any may."""
 
-    def _check_limits(self, staged: Mapping[str, Siblings]) -> None:
+    def _check_limits(self, staged: Mapping[str, Siblings], clock: VectorClock) -> None:
+        if len(clock) > REPLICAS_MAX:
+            raise LimitExceeded(f"{len(clock)} replicas, at most {REPLICAS_MAX} are allowed")
+        size = self._size
         for path, siblings in staged.items():
             if len(siblings) > SIBLINGS_MAX:
-                raise LimitExceeded(f"{path}: {len(siblings)} siblings, at most {SIBLINGS_MAX} are allowed")
-        if len(self._rows) + len(staged) > FIELDS_MAX:
-            fields = len(self._rows.keys() | staged.keys())
-            if fields > FIELDS_MAX:
-                raise LimitExceeded(f"{fields} fields, at most {FIELDS_MAX} are allowed")
+                raise LimitExceeded(f"{path!r}: {len(siblings)} siblings, at most {SIBLINGS_MAX} are allowed")
+            size += len(siblings) - len(self._rows.get(path, ()))
+        if size > FIELDS_MAX:
+            raise LimitExceeded(f"{size} siblings, at most {FIELDS_MAX} are allowed")
 
     def delta(self, since: VectorClock | None = None) -> Delta:
         """Return what somebody whose clock is *since* lacks; the whole state by default.
@@ -225,7 +235,7 @@ class LWWMap:
             MissingBase: A delta whose base this map has not seen.
             BelowFloor: One side has writes the other has not seen, and missed removals that the
                 other has forgotten.
-            DecodeError: A row that may not stand in this map, too many fields, or siblings.
+            DecodeError: A row that may not stand in this map, too many siblings, or replicas.
 
         Laws: commutative, associative, idempotent; the result contains both; a delta since a
         clock merges as the whole state would.
@@ -241,14 +251,14 @@ class LWWMap:
             clones += found
             if len(joined) != len(mine) or any(a is not b for a, b in zip(joined, mine, strict=True)):
                 staged[path] = joined
+        clock, floor = self._clock.join(delta.upto), self._floor.join(delta.floor)
         try:
             self._check_rows(staged)
-            self._check_limits(staged)
+            self._check_limits(staged, clock)
         except (InvalidPath, LimitExceeded) as error:
             raise DecodeError(str(error)) from None
 
         before = {path: self._rows.get(path, ()) for path in staged}
-        clock, floor = self._clock.join(delta.upto), self._floor.join(delta.floor)
         risen = floor != self._floor
         advanced = risen or clock != self._clock
         self._clock, self._floor = clock, floor
@@ -257,7 +267,7 @@ class LWWMap:
         dropped = self._normalise(self._spent if risen else staged)
         before.update({path: siblings for path, siblings in dropped.items() if path not in before})
         changed = tuple(sorted([path for path, siblings in before.items() if siblings != () or path in self._rows]))
-        return Merged(changed, tuple(sorted(clones)), advanced)
+        return Merged(changed, tuple(sorted(set(clones))), advanced)
 
     def _check_joinable(self, delta: Delta) -> None:
         if not delta.base <= self._clock:
@@ -311,16 +321,17 @@ class LWWMap:
 
     def _put(self, path: str, siblings: Siblings) -> None:
         """Make *siblings* the row at *path*, or drop the row, and keep every index in step."""
-        for one in self._rows.get(path, ()):
+        held = self._rows.get(path, ())
+        for one in held:
             self._times[one.stamp.replica].discard(one.stamp.time, path)
+        self._size += len(siblings) - len(held)
         if not siblings:
-            if path in self._rows:
-                del self._rows[path]
-                self._unlink(path)
-                self._spent.discard(path)
-                self._contested.discard(path)
+            del self._rows[path]
+            self._unlink(path)
+            self._spent.discard(path)
+            self._contested.discard(path)
             return
-        if path not in self._rows:
+        if not held:
             self._link(path)
         self._rows[path] = siblings
         for one in siblings:
@@ -378,6 +389,7 @@ class LWWMap:
         """Return an independent map of equal content."""
         twin = type(self)()
         twin._rows = dict(self._rows)
+        twin._size = self._size
         twin._clock, twin._floor = self._clock, self._floor
         twin._below = {path: set(paths) for path, paths in self._below.items()}
         twin._times = {replica: times.copy() for replica, times in self._times.items()}
@@ -400,6 +412,7 @@ class LWWMap:
             assert all(self._clock.covers(stamp) for stamp in stamps), f"{path}: a stamp that was not seen"
             fresh._put(path, siblings)
         assert self._floor <= self._clock, "a floor that was not seen"
+        assert fresh._size == self._size, "the number of siblings is out of step"
         assert fresh._below == self._below, "the index of paths below is out of step"
         assert fresh._spent == self._spent, "the index of spent paths is out of step"
         assert fresh._contested == self._contested, "the index of contested paths is out of step"

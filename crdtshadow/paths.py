@@ -73,7 +73,7 @@ def check(path: object) -> str:
         raise InvalidPath(f"{path[:40]!r}…: longer than {PATH_BYTES_MAX} bytes")
     if path.count("/") > PATH_DEPTH_MAX:
         raise InvalidPath(f"{path[:40]!r}…: deeper than {PATH_DEPTH_MAX} segments")
-    if "~" in path and "~" in path.replace("~0", "").replace("~1", ""):
+    if "~" in path and path.count("~") != path.count("~0") + path.count("~1"):
         raise InvalidPath(f"{path!r}: ~ must be followed by 0 or 1")
     return path
 
@@ -116,7 +116,7 @@ def flatten(nested: Mapping[str, object], under: str = "") -> dict[str, object]:
         for key, value in members.items():
             if not isinstance(key, str):
                 raise InvalidPath(f"{above or '/'}: key {key!r} is not a string")
-            path = f"{above}/{escape(key)}"
+            path = above + "/" + escape(key)  # an Enum formats as its name, but adds as its text
             if isinstance(value, Mapping) and value:
                 if path.count("/") > PATH_DEPTH_MAX:
                     raise InvalidPath(f"{path[:40]!r}…: deeper than {PATH_DEPTH_MAX} segments")
@@ -166,10 +166,10 @@ def compile_glob(pattern: str) -> Callable[[str], bool]:
     >>> compile_glob("/*/limits/*")("/desired/limits")
     False
     """
-    wanted = tuple(check(pattern).split("/")[1:])
-    if not any("*" in segment for segment in wanted):
+    wanted = parse(check(pattern))
+    if "*" not in pattern:
         return pattern.__eq__
-    return lambda path: _matches(wanted, tuple(path.split("/")[1:]))
+    return lambda path: _matches(wanted, parse(path))
 
 
 def _matches(wanted: tuple[str, ...], segments: tuple[str, ...]) -> bool:

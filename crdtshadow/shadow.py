@@ -36,7 +36,7 @@ class Shadow(LWWMap):
                 if any(is_value(one.value) for one in siblings):
                     raise InvalidPath(f"{path}: a section holds fields, not a value of its own")
             elif not path.startswith(("/desired/", "/reported/")):
-                raise InvalidPath(f"{path}: a shadow has the sections /desired and /reported")
+                raise InvalidPath(f"{path!r}: a shadow has the sections /desired and /reported")
 
 
 def patch_changes(document: Mapping[str, object], patch: object) -> Changes:

@@ -58,7 +58,7 @@ def _check(value: object, where: str, depth: int) -> Value | None:
             raise InvalidValue(f"{where}: {value!r} is not finite, which JSON cannot say")
         return float(value) + 0.0
     if isinstance(value, str):
-        return check_text(str(value), where)
+        return check_text(str.__str__(value), where)  # not what an Enum says of itself
     if depth >= VALUE_NESTING_MAX:
         raise InvalidValue(f"{where}: nested deeper than {VALUE_NESTING_MAX}")
     if isinstance(value, list | tuple):
@@ -81,7 +81,7 @@ def check_text(text: str, where: str) -> str:
 def _check_key(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise InvalidValue(f"{where}: object key {key!r} is not a string")
-    return check_text(key, where)
+    return check_text(str.__str__(key), where)
 
 
 def copy(value: Value) -> Value:

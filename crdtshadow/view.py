@@ -203,7 +203,8 @@ def _newest_along(state: LWWMap, conflict: Conflict) -> Writes:
 def _is_newest_along(state: LWWMap, write: Write) -> bool:
     path, stamp, value = write
     for one in state.siblings(path):
-        if one.stamp > stamp and (not isinstance(one.value, Shade) or one.value.as_of is not None):
+        here = one.value.as_of if isinstance(one.value, Shade) else one.stamp
+        if here is not None and here > stamp:
             return False
     for upper in ancestors(path):
         for one in state.siblings(upper):
