@@ -22,10 +22,11 @@ from crdtshadow.clock import EMPTY_CLOCK, Stamp, VectorClock, pack_time, replica
 from crdtshadow.delta import Delta
 from crdtshadow.errors import DecodeError, EventRefused, InvalidPath, InvalidValue, LimitExceeded
 from crdtshadow.limits import CACHED_CHANGES_MAX, PUBLISHED_VERSIONS_MAX
-from crdtshadow.paths import ancestors, flatten
+from crdtshadow.paths import check as check_path
+from crdtshadow.paths import escape, flatten
 from crdtshadow.paths import parse as keys_of
 from crdtshadow.shadow import SECTIONS, Changes, Shadow, patch_changes
-from crdtshadow.sibling import REMOVED
+from crdtshadow.sibling import REMOVED, Removed
 from crdtshadow.values import Value, canonical, check, same
 
 DEVICE: Final = "device"
@@ -173,15 +174,11 @@ def ingest_event(
     version, timestamp_s, document, metadata, created = _parse(event)
     if version <= ledger.aws_version and not (created and timestamp_s > ledger.timestamp_s):
         return _ignore(shadow, ledger, f"version {version} is not newer than {ledger.aws_version}, ingested already")
-    try:
-        fields = {path: check(value, path) for path, value in flatten(document).items() if path not in _SECTION_PATHS}
-    except (InvalidPath, InvalidValue) as error:
-        raise EventRefused(f"current.state: {error}") from None
     ours = [one for one in ledger.published if one.aws_version <= version]
     seen = ledger.clock
     for one in ours:
         seen = seen.join(one.clock)
-    changes = _difference(ledger.document, [one.document for one in ours], fields)
+    changes = _difference(ledger.document, document, [one.document for one in ours])
     app = _app(event, apps)
     updates: dict[tuple[int, str], Changes] = {}
     for path, value in changes.items():
@@ -306,30 +303,73 @@ def _app(event: object, apps: Mapping[str, str]) -> str:
     return apps[max(fitting, key=len)] if fitting else CLOUD
 
 
-def _difference(old: Mapping[str, object], ours: list[Mapping[str, object]], fields: Mapping[str, Value]) -> Changes:
-    """Return what turns *old* into *fields*, without what is as one of *ours* left it."""
-    known = [flatten(document) for document in (old, *ours)]
-    changes: Changes = {
+def _difference(old: Mapping[str, object], new: Mapping[str, object], ours: list[Mapping[str, object]]) -> Changes:
+    """Return what turns *old* into *new*, without what is as one of *ours* left it."""
+    changes: Changes = {}
+    try:
+        for section in SECTIONS:
+            _compare(_members(old.get(section)), _members(new.get(section)), f"/{section}", changes)
+    except (InvalidPath, InvalidValue) as error:
+        raise EventRefused(f"current.state: {error}") from None
+    return {
         path: value
-        for path, value in fields.items()
-        if not any(path in one and _same(one[path], value) for one in known)
+        for path, value in changes.items()
+        if not any(_is_as_left(value, _at(document, path)) for document in ours)
     }
-    opened = {upper for path in fields for upper in ancestors(path)}
-    for path in known[0]:
-        gone = path not in fields and path not in opened and not any(upper in fields for upper in ancestors(path))
-        if gone and path not in _SECTION_PATHS and all(path in one for one in known):
-            changes[path] = REMOVED
-    return changes
 
 
-def _same(old: object, new: object) -> bool:
-    return same(old, new)  # type: ignore[arg-type]  # both were checked when they came in
+def _compare(old: Mapping[str, object], new: Mapping[str, object], above: str, changes: Changes) -> None:
+    """Add to *changes* what turns the members *old* into *new*; what did not change costs little."""
+    for key in old:
+        if key not in new:
+            changes[f"{above}/{escape(key)}"] = REMOVED
+    for key, value in new.items():
+        before = old.get(key, _NOTHING)
+        if isinstance(value, Mapping):
+            path = _path(above, key)
+            _compare(_members(before), value, path, changes)
+            if not value and before != {}:
+                changes[path] = {}
+        elif before is _NOTHING or not _is_same(before, value):
+            path = _path(above, key)
+            changes[path] = check(value, path)
+
+
+_NOTHING: Final = REMOVED
+"""Stands for a member that is not there, which no value equals."""
+
+
+def _members(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _path(above: str, key: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidPath(f"{above}: key {key!r} is not a string")
+    return check_path(f"{above}/{escape(key)}")
+
+
+def _is_same(old: object, new: object) -> bool:
+    try:
+        return same(old, new)  # type: ignore[arg-type]  # what is no value differs, and is refused then
+    except (TypeError, OverflowError, ValueError):
+        return False
+
+
+def _is_as_left(value: Value | Removed, ours: object) -> bool:
+    return ours is _NOTHING if isinstance(value, Removed) else ours is not _NOTHING and _is_same(ours, value)
+
+
+def _at(document: object, path: str) -> object:
+    """Return what *document* has at *path*."""
+    for key in keys_of(path):
+        document = document.get(key, _NOTHING) if isinstance(document, Mapping) else _NOTHING
+    return document
 
 
 def _written_s(metadata: object, path: str, otherwise: int) -> int:
     """Return when AWS says that the field at *path* was written, in epoch seconds."""
-    for key in keys_of(path):
-        metadata = metadata.get(key) if isinstance(metadata, Mapping) else None
+    metadata = _at(metadata, path)
     while isinstance(metadata, list) and metadata:
         metadata = metadata[0]
     written = metadata.get("timestamp") if isinstance(metadata, Mapping) else None
@@ -363,6 +403,3 @@ def _fingerprint(state: object, at_ms: int) -> bytes:
 
 def _by_time(update: tuple[tuple[int, str], Changes]) -> tuple[int, str]:
     return update[0]
-
-
-_SECTION_PATHS: Final = ("/desired", "/reported")
