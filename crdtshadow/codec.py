@@ -70,7 +70,8 @@ from crdtshadow.values import ordered
 
 WIRE_VERSION: Final = 1
 
-_STAMPS_MAX: Final = FIELDS_MAX + REPLICAS_MAX
+_STAMPS_MAX: Final = 2 * FIELDS_MAX + 3 * REPLICAS_MAX
+"""A row may bring its own and its shade's, each clock one a replica."""
 _ABSENT: Final = 0
 _SAME: Final = 1
 _INDEXED: Final = 2
@@ -236,6 +237,10 @@ def _one_line(error: Exception) -> str:
 
 
 def _unpack(data: bytes) -> Content:
+    # Sizes that are claimed but not there are found before anything is built for them.
+    walker = msgpack.Unpacker(max_buffer_size=len(data))
+    walker.feed(data)
+    walker.skip()
     message = msgpack.unpackb(
         data, raw=False, strict_map_key=True, object_pairs_hook=_unique, ext_hook=_refuse_ext, timestamp=0
     )

@@ -67,7 +67,7 @@ class Delta:
 
         >>> Delta.decode(b"")
         Traceback (most recent call last):
-        crdtshadow.errors.DecodeError: not wire format 1: Unpack failed: incomplete input
+        crdtshadow.errors.DecodeError: not wire format 1: No more data to unpack.
         """
         content = unpack(data, bytes_max=bytes_max)
         return cls(content.base, content.upto, floor=content.floor, rows=content.rows)

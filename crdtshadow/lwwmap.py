@@ -11,13 +11,13 @@ clock of all that was seen. Three operations change it, each whole or not at all
 
 Nothing here chooses among siblings: that is a view (:mod:`crdtshadow.view`).
 
-The floor and the normal form. ``forget`` raises the *floor*, the clock of the removals forgotten.
-A path that holds nothing but removals and shades is dropped when the floor covers them all and
-they hide nothing: no value lives below a removal, none older than ``as_of`` below a shade. That is
-a function of rows and floor alone, kept after each change, so that replicas which have and have not
-forgotten yet reach the same bytes once their floors have joined. Whoever has not seen the floor may
-still catch up, but may not bring writes of its own: it missed removals that nobody remembers
-(:class:`BelowFloor`).
+The floor. ``forget`` raises the *floor*, the clock of the removals forgotten: a removal or a shade
+that it covers is in no state, whatever stands beside or below it. So a state is a function of what
+was seen and of the floor alone, and replicas which have and have not forgotten yet reach the same
+bytes once their floors have joined. ``forget`` therefore passes over nothing that is still needed:
+the floor of a replica stays below the oldest of its removals that competes with a value, or hides
+one below it, until somebody settles that. Whoever has not seen the floor may still catch up, but may
+not bring writes of its own: it missed removals that nobody remembers (:class:`BelowFloor`).
 """
 
 from __future__ import annotations
@@ -148,7 +148,6 @@ class LWWMap:
         self._clock = clock
         for path, siblings in staged.items():
             self._put(path, siblings)
-        self._normalise(staged)
         return Delta(before, self._clock, floor=self._floor, rows=staged)
 
     def _seen_by(self, stamp: Stamp, as_of: VectorClock | None) -> VectorClock:
@@ -264,7 +263,7 @@ class LWWMap:
         self._clock, self._floor = clock, floor
         for path, siblings in staged.items():
             self._put(path, siblings)
-        dropped = self._normalise(self._spent if risen else staged)
+        dropped = self._drop_forgotten() if risen else {}
         before.update({path: siblings for path, siblings in dropped.items() if path not in before})
         changed = tuple(sorted([path for path, siblings in before.items() if siblings != () or path in self._rows]))
         return Merged(changed, tuple(sorted(set(clones))), advanced)
@@ -278,46 +277,55 @@ class LWWMap:
             raise BelowFloor("its sender missed removals that are forgotten here; rebase its writes", floor=self._floor)
 
     def forget(self, stable: VectorClock) -> tuple[str, ...]:
-        """Drop the removals that *stable* covers and that hide nothing; return their paths.
+        """Drop the removals that *stable* covers and that are not needed; return the paths that are gone.
 
         Args:
-            stable: What every replica that may still write is known to have seen.
+            stable: What every replica that may still write is known to have seen, all that it wrote
+                until then having been merged here.
 
         Raises:
             InvalidIdentity: This map has not seen all of *stable* itself.
         """
         if not stable <= self._clock:
             raise InvalidIdentity("the stable clock is beyond this state's own")
-        forgettable = [path for path in self._spent if self._is_forgettable(path, stable)]
-        stamps = sorted([one.stamp for path in forgettable for one in self._rows[path]])
-        self._floor = self._floor.join(VectorClock({stamp.replica: stamp.time for stamp in stamps}))
-        return tuple(sorted(self._normalise(self._spent)))
+        spent: list[Stamp] = []
+        oldest_needed: dict[str, int] = {}
+        for path in self._spent | self._contested:
+            for one in self._rows[path]:
+                if is_value(one.value) or not stable.covers(one.stamp):
+                    continue
+                if self._is_needed(path, one):
+                    time, replica = one.stamp
+                    oldest_needed[replica] = min(time, oldest_needed.get(replica, time))
+                else:
+                    spent.append(one.stamp)
+        below = [stamp for stamp in spent if stamp.time < oldest_needed.get(stamp.replica, stamp.time + 1)]
+        self._floor = self._floor.join(VectorClock({stamp.replica: stamp.time for stamp in sorted(below)}))
+        return tuple(sorted(self._drop_forgotten().keys() - self._rows.keys()))
 
-    def _normalise(self, touched: Iterable[str]) -> dict[str, Siblings]:
-        """Drop what the floor covers at and above the paths *touched*; return what was dropped."""
+    def _is_needed(self, path: str, one: Sibling) -> bool:
+        """Tell whether the removal or shade *one* competes with a value at *path*, or hides one below it."""
+        values = (
+            other.stamp for here in (path, *self.below(path)) for other in self._rows[here] if is_value(other.value)
+        )
+        if type(one.value) is Shade:
+            as_of = one.value.as_of
+            return as_of is not None and any(stamp < as_of for stamp in values)
+        return any(True for _ in values)
+
+    def _drop_forgotten(self) -> dict[str, Siblings]:
+        """Drop what the floor covers of removals and shades; return the rows before, by path."""
         dropped: dict[str, Siblings] = {}
-        if not self._floor:
-            return dropped
-        candidates = set(touched)
-        for path in list(candidates):
-            candidates.update(ancestors(path))
-        for path in candidates & self._spent:
-            if self._is_forgettable(path, self._floor):
-                dropped[path] = self._rows[path]
-        for path in dropped:
-            self._put(path, ())
+        for path in self._spent | self._contested:
+            siblings = self._rows[path]
+            left = tuple([one for one in siblings if not self._is_forgotten(one)])
+            if len(left) != len(siblings):
+                dropped[path] = siblings
+                self._put(path, left)
         return dropped
 
-    def _is_forgettable(self, path: str, floor: VectorClock) -> bool:
-        siblings = self._rows[path]
-        if not all(floor.covers(one.stamp) for one in siblings):
-            return False
-        if any(one.value is REMOVED for one in siblings):
-            return all(lower in self._spent for lower in self.below(path))
-        as_of = _hidden_as_of(siblings, shades=True)
-        return as_of is None or not any(
-            is_value(one.value) and one.stamp < as_of for lower in self.below(path) for one in self._rows[lower]
-        )
+    def _is_forgotten(self, one: Sibling) -> bool:
+        return self._floor.covers(one.stamp) and not is_value(one.value)
 
     def _put(self, path: str, siblings: Siblings) -> None:
         """Make *siblings* the row at *path*, or drop the row, and keep every index in step."""
@@ -380,8 +388,8 @@ class LWWMap:
         if not delta.full:
             raise DecodeError("a delta, where a whole state is needed")
         decoded = cls()
-        merged = decoded.merge(delta)
-        if len(merged.changed) != len(delta.rows):
+        decoded.merge(delta)
+        if decoded._rows != delta.rows:
             raise DecodeError("not in canonical form: it holds removals that its floor forgot")
         return decoded
 
@@ -418,7 +426,7 @@ class LWWMap:
         assert fresh._contested == self._contested, "the index of contested paths is out of step"
         fresh._times = {replica: times for replica, times in fresh._times.items() if times}
         assert fresh._times == {r: times for r, times in self._times.items() if times}, "the index of times is wrong"
-        kept = [path for path in self._spent if self._is_forgettable(path, self._floor)]
+        kept = [path for path, siblings in self._rows.items() if any(map(self._is_forgotten, siblings))]
         assert not kept, f"{kept[0]}: a removal that the floor forgot"
 
     def __len__(self) -> int:
@@ -503,13 +511,13 @@ def _by_stamp(sibling: Sibling) -> Stamp:
     return sibling.stamp
 
 
-def _hidden_as_of(siblings: Iterable[Sibling], *, shades: bool = False) -> Stamp | None:
+def _hidden_as_of(siblings: Iterable[Sibling]) -> Stamp | None:
     """Return the newest stamp up to which *siblings* hide older writes below their path.
 
-    ``None`` if none is a value or a removal that hides, unless *shades* alone may answer too.
+    ``None`` if none is a value or a removal that hides.
     """
     newest: Stamp | None = None
-    hides = shades
+    hides = False
     for one in siblings:
         if type(one.value) is Shade:
             stamp = one.value.as_of

@@ -12,6 +12,7 @@ writing, and two documents from files of the same name are two writers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import PurePath
@@ -76,6 +77,11 @@ def document_of(view: View, *, version: int | None = None) -> State:
     if version is None:
         del document["version"]
     return document
+
+
+def document_bytes(document: State) -> bytes:
+    """Return *document* as the content of a JSON file."""
+    return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
 def _whole(body: object) -> Mapping[str, object]:

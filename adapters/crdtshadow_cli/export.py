@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 
 from crdtshadow import resolve
-from crdtshadow_cli.documents import document_of
+from crdtshadow_cli.documents import document_bytes, document_of
 from crdtshadow_cli.errors import DONE, UsageError
-from crdtshadow_cli.inputs import STDIN, read_policy, write_file
+from crdtshadow_cli.inputs import STDIN, is_same_file, read_policy, write_file
 from crdtshadow_cli.output import Output
 from crdtshadow_cli.subjects import add_policy, add_shadow, add_store, held, key_of, open_store
 from crdtshadow_cli.wording import clock_data, key_data
@@ -46,14 +45,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Run the command."""
+    if args.output == STDIN and out.json:
+        raise UsageError("-o - writes the bare bytes where --json writes a result; leave one of them out")
     if args.form == "state" and args.policy:
         raise UsageError("--policy decides what a document shows; a state holds all sides")
+    if args.output not in (None, STDIN) and is_same_file(args.output, args.store):
+        raise UsageError(f"{args.output}: is the store itself, and would be overwritten")
     policy = read_policy(args.policy) if args.policy else None
     with open_store(args) as store:
         found = held(store, key_of(args))
     if args.form == "document":
         document = document_of(resolve(found.shadow, policy or found.policy), version=found.record.revision)
-        _write(args.output, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n", out)
+        _write(args.output, document_bytes(document), out)
         if args.output is None:
             out.document(document)
         return DONE

@@ -6,7 +6,8 @@ import argparse
 import time
 from typing import Final
 
-from crdtshadow_walk import Message, walk
+import crdtshadow_walk
+from crdtshadow_walk import Message
 
 from crdtshadow_cli.errors import BAD_INPUT, DONE, LOOK, WORLD_FAILED
 from crdtshadow_cli.event_lines import REFUSALS, parse_line, read_lines
@@ -16,8 +17,8 @@ from crdtshadow_cli.subjects import add_store
 from crdtshadow_cli.tally import FIRST, Tally
 from crdtshadow_cli.wording import Data, count
 
-BATCH_LINES: Final = 5_000
-BATCH_BYTES: Final = 4 * 1024 * 1024
+BATCH_LINES: Final = 20_000
+BATCH_BYTES: Final = 8 * 1024 * 1024
 """A batch is in memory as a whole, some ten times as large as its text."""
 
 DESCRIPTION = """\
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
 
     def bring(batch: list[tuple[int, Message]]) -> None:
         if batch:
-            walked = walk(store, [message for _, message in batch], now=wall_clock_ms)
+            walked = crdtshadow_walk.walk(store, [message for _, message in batch], now=wall_clock_ms)
             for (number, _), outcome in zip(batch, walked.outcomes, strict=True):
                 tally.note(number, outcome)
             tally.released += len(walked.released)

@@ -108,9 +108,14 @@ def decode_json(data: bytes | str) -> object:
     except json.JSONDecodeError as error:
         place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno} column {error.colno}"
         raise InputError(f"not JSON: {error.msg}, {place}") from None
-    except ValueError as error:
-        detail = "a number has too many digits" if "int string" in str(error) else str(error)
-        raise InputError(f"not JSON: {detail}") from None
+    except _NotJson as error:
+        raise InputError(f"not JSON: {error}") from None
+    except ValueError:  # int() limits how many digits it converts
+        raise InputError("not JSON: a number has too many digits") from None
+
+
+class _NotJson(ValueError):
+    """Python's parser would let it pass."""
 
 
 def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -119,13 +124,13 @@ def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"key {key[:_SHOWN_CHARS]!r} stands twice in one object")
+                raise _NotJson(f"key {key[:_SHOWN_CHARS]!r} stands twice in one object")
             seen.add(key)
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+    raise _NotJson(f"{name} is not a JSON number")
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique_members, parse_constant=_refuse_constant)
@@ -171,6 +176,14 @@ def write_file(name: str, data: bytes) -> None:
         raise
     except (OSError, ValueError) as error:
         raise OutputError(f"{name}: {why(error)}") from None
+
+
+def is_same_file(one: str, other: str) -> bool:
+    """Tell whether two names mean one file that is there."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
 
 
 def why(error: OSError | ValueError) -> str:

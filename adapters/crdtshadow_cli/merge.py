@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 
 from crdtshadow import Policy, Shadow, View, resolve
-from crdtshadow_cli.documents import document_of
+from crdtshadow_cli.documents import document_bytes, document_of
 from crdtshadow_cli.errors import DONE, LOOK, UsageError
 from crdtshadow_cli.inputs import STDIN, read_policy, write_file
 from crdtshadow_cli.output import Output
@@ -81,7 +80,7 @@ def _print(args: argparse.Namespace, state: Shadow, view: View, out: Output) -> 
     document, data = document_of(view), state.encode()
     if args.output is not None and args.output.endswith(".json"):
         written = "the AWS document"
-        write_file(args.output, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
+        write_file(args.output, document_bytes(document))
     elif args.output is not None:
         written = f"a state of {len(data):,} bytes"
         write_file(args.output, data)

@@ -186,9 +186,11 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return *text* as one line of bounded length."""
+    """Return *text* as one line of bounded length: of a long one, the beginning and the end."""
     text = printable(text)
-    return text if len(text) <= MESSAGE_CHARS_MAX else text[: MESSAGE_CHARS_MAX - 1] + "…"
+    if len(text) <= MESSAGE_CHARS_MAX:
+        return text
+    return f"{text[: MESSAGE_CHARS_MAX // 2]}…{text[-(MESSAGE_CHARS_MAX // 2 - 1) :]}"
 
 
 def _dumps(data: object, ascii_only: bool, *, indent: int | None = None) -> str:

@@ -77,10 +77,10 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Output) -> int:
     """Check a policy file."""
     policy = read_policy(args.file)
+    path = None if args.path is None else check(args.path)
     data: Data = {"file": args.file, "valid": True, "policy": policy.to_json()}
     out.line(f"{args.file}: a policy; {_say(policy)}")
-    if args.path is not None:
-        path = check(args.path)
+    if path is not None:
         rule = policy.rule_at(path)
         strategy = policy.strategy_at(path)
         data["decides"] = {"path": path, "strategy": strategy, "rule": rule or None}

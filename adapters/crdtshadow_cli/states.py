@@ -10,7 +10,7 @@ from crdtshadow import CrdtShadowError, DecodeError, Delta, MissingBase, Shadow,
 from crdtshadow.limits import STATE_BYTES_MAX
 from crdtshadow_cli.documents import read_document
 from crdtshadow_cli.errors import InputError
-from crdtshadow_cli.inputs import parse_json, read_bytes
+from crdtshadow_cli.inputs import decode_json, read_bytes
 
 _TEXT_BYTES_MAX = STATE_BYTES_MAX * 4 // 3 + 1024
 
@@ -27,12 +27,10 @@ def read_delta(name: str) -> Delta:
     data = read_bytes(name, bytes_max=_TEXT_BYTES_MAX)
     try:
         if data.lstrip().startswith(b"{"):
-            return read_document(parse_json(data, name), file=name)
+            return read_document(decode_json(data), file=name)
         return Delta.decode(_unarmoured(data), bytes_max=STATE_BYTES_MAX)
     except DecodeError as error:
         raise InputError(f"{name}: neither a state, nor a delta, nor an AWS document in JSON: {error}") from None
-    except InputError:
-        raise
     except CrdtShadowError as error:
         raise InputError(f"{name}: {error}") from None
 

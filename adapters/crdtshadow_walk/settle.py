@@ -272,13 +272,13 @@ def _extent(clock: VectorClock) -> int:
     return sum(time + 1 for _, time in clock.items())
 
 
-def _order(message: DocumentEvent | OfflineChanges) -> tuple[int, int, int]:
+def _order(message: DocumentEvent | OfflineChanges) -> tuple[int, int, int, bytes]:
     if isinstance(message, OfflineChanges):
-        return 1, _number(message.at_ms), 0
+        return 1, _number(message.at_ms), 0, payload_of(message)
     event = message.event if isinstance(message.event, Mapping) else {}
     current = event.get("current")
     version = current.get("version") if isinstance(current, Mapping) else None
-    return 0, _number(event.get("timestamp")), _number(version)
+    return 0, _number(event.get("timestamp")), _number(version), b""
 
 
 def _number(value: object) -> int:

@@ -7,8 +7,6 @@ happens when the process or the disk fails.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from crdtshadow_local import Store
@@ -32,7 +30,7 @@ from crdtshadow.shadow import Changes
 from crdtshadow.sibling import REMOVED
 from crdtshadow.testing import FakeClock
 from crdtshadow.testing.strategies import changes
-from tests.adapters.traffic import KEYS, PATCHES, gist
+from tests.adapters.traffic import KEYS, PATCHES, gist, in_memory_directory
 
 POLICIES = st.sampled_from(
     [
@@ -43,9 +41,6 @@ POLICIES = st.sampled_from(
     ]
 )
 KEY = st.sampled_from(KEYS)
-IN_MEMORY = "/dev/shm"
-"""Where there is such a file system, waiting for the disk is spared; surviving a crash is not the question here."""
-
 SPEAKS_FOR = st.sampled_from([None, None, None, frozenset({"app", "device"}), frozenset({"app"})])
 JUNK = st.sampled_from(
     [
@@ -63,7 +58,7 @@ class Stores(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.clock = FakeClock(10_000)
-        self.directory = tempfile.TemporaryDirectory(dir=IN_MEMORY if os.path.isdir(IN_MEMORY) else None)
+        self.directory = in_memory_directory()
         self.path = Path(self.directory.name, "shadows.db")
         self.store = Store.open(self.path)
         self.memory = MemoryStore(epoch=self.store.load(KEYS)[KEYS[0]].epoch)

@@ -81,6 +81,7 @@ def test_deltas_in_any_order_doubled_in_any_batches_end_in_their_join(traffic: T
     st.lists(st.tuples(PATCHES, st.integers(0, 5_000)), max_size=2),
     st.data(),
 )
+@example([], [{"desired": {"a": 1}}], [({"desired": {"a": 1}}, 0), ({"desired": {"a": {"b": 2}}}, 0)], None)
 def test_the_order_inside_a_batch_does_not_matter(history, patches, cached, data) -> None:
     deltas, _ = deltas_of(history)
     offline = [OfflineChanges(CLASSIC, state, at_ms) for state, at_ms in cached if state is not None]

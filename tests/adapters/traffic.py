@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from tempfile import TemporaryDirectory
 
 from crdtshadow_walk import (
     DeltaMessage,
@@ -42,6 +44,14 @@ PATCHES = st.sampled_from(
         None,
     ]
 )
+
+IN_MEMORY = "/dev/shm"
+"""A file system in memory, where there is one: it spares tests that do not ask about crashes the wait for the disk."""
+
+
+def in_memory_directory() -> TemporaryDirectory[str]:
+    """Return a new directory, in memory if that is possible."""
+    return TemporaryDirectory(dir=IN_MEMORY if os.path.isdir(IN_MEMORY) else None)
 
 
 def now() -> int:
