@@ -8,6 +8,7 @@ from crdtshadow.clock import replica_name
 from crdtshadow.delta import Delta
 from crdtshadow.errors import ClockDrift, NotAuthorized
 from crdtshadow.lwwmap import LWWMap
+from crdtshadow.sibling import same_outcome
 
 
 def check_drift(state: LWWMap, delta: Delta, *, now_ms: int, drift_ms_max: int) -> None:
@@ -42,8 +43,8 @@ def check_authority(state: LWWMap, delta: Delta, speaks_for: Collection[str]) ->
         speaks_for: The names of the replicas whose writes the sender may bring.
 
     Raises:
-        NotAuthorized: It brings or claims a write of another replica, removes something without a
-            write of its own, or forgets removals that the receiver remembers.
+        NotAuthorized: It brings, claims or alters a write of another replica, removes something
+            without a write of its own, or forgets removals that the receiver remembers.
     """
     for stamp in delta.upto.stamps():
         if replica_name(stamp.replica) not in speaks_for and not state.clock.covers(stamp):
@@ -53,7 +54,14 @@ def check_authority(state: LWWMap, delta: Delta, speaks_for: Collection[str]) ->
     absent = (path for path in state.paths() if path not in delta.rows) if delta.full else ()
     for path in (*delta.rows, *absent):
         theirs = delta.rows.get(path, ())
-        kept = {one.stamp for one in theirs}
+        kept = {one.stamp: one.value for one in theirs}
+        for one in state.siblings(path):
+            alters = one.stamp in kept and not same_outcome(one.value, kept[one.stamp])
+            if alters and replica_name(one.stamp.replica) not in speaks_for:
+                raise NotAuthorized(
+                    f"{path}: another outcome for a write of {one.stamp.replica}"
+                    f" from a peer that may speak for {_names(speaks_for)} only"
+                )
         replaces = any(one.stamp not in kept and delta.upto.covers(one.stamp) for one in state.siblings(path))
         if replaces and all(state.clock.covers(one.stamp) for one in theirs):
             raise NotAuthorized(f"{path}: replaced without a write, by a peer that may speak for {_names(speaks_for)}")

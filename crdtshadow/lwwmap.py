@@ -194,7 +194,8 @@ class LWWMap:
                     siblings = self._rows.get(upper, ())
                     hidden = _hidden_as_of([one for one in siblings if seen.covers(one.stamp)])
                     if hidden is not None:
-                        stage(upper, [one for one in siblings if not seen.covers(one.stamp)], Shade(hidden))
+                        kept = [one for one in siblings if not seen.covers(one.stamp) or one.value == {}]
+                        stage(upper, kept, Shade(hidden))
         self._check_rows(staged)
         return staged
 

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple
 
 import msgpack
 
-from crdtshadow.clock import EMPTY_CLOCK, Stamp, VectorClock, pack_time, replica_id
+from crdtshadow.clock import EMPTY_CLOCK, Stamp, VectorClock, pack_time, replica_id, split_replica
 from crdtshadow.delta import Delta
 from crdtshadow.errors import DecodeError, EventRefused, InvalidPath, InvalidValue, LimitExceeded
-from crdtshadow.limits import CACHED_CHANGES_MAX, PUBLISHED_VERSIONS_MAX
+from crdtshadow.limits import CACHED_CHANGES_MAX, CLOCK_MS_MAX, PUBLISHED_VERSIONS_MAX
 from crdtshadow.paths import check as check_path
 from crdtshadow.paths import escape, flatten
 from crdtshadow.paths import parse as keys_of
@@ -108,17 +108,22 @@ class Ledger(NamedTuple):
                     int(kind), int(aws_version), int(timestamp_s), dict(document), list(replicas), list(times),
                     list(versions), list(published), list(cached),
                 ] if kind == LEDGER_VERSION:  # fmt: skip
-                    return cls(
+                    ledger = cls(
                         aws_version,
                         timestamp_s,
-                        document,
+                        _document(document),
                         _clock(times, replicas),
-                        tuple([(version, _clock(each, replicas)) for version, each in versions]),
+                        tuple([(_integer(version), _clock(each, replicas)) for version, each in versions]),
                         tuple(
-                            [Published(version, _clock(each, replicas), whole) for version, each, whole in published]
+                            [
+                                Published(_integer(version), _clock(each, replicas), _document(whole))
+                                for version, each, whole in published
+                            ]
                         ),
-                        tuple(cached),
+                        tuple([_digest(each) for each in cached]),
                     )
+                    if ledger.encode() == data:
+                        return ledger
         except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
             raise DecodeError(f"not a ledger: {error}") from None
         raise DecodeError("not a ledger of this version")
@@ -128,8 +133,30 @@ def _times(clock: VectorClock, replicas: list[str]) -> list[int]:
     return [clock.get(replica) for replica in replicas]
 
 
-def _clock(times: list[int], replicas: list[str]) -> VectorClock:
-    return VectorClock({replica: time for replica, time in zip(replicas, times, strict=True) if time >= 0})
+def _clock(times: list[object], replicas: list[str]) -> VectorClock:
+    known = [(replica, _integer(time)) for replica, time in zip(replicas, times, strict=True)]
+    for replica, _ in known:
+        split_replica(replica)
+    return VectorClock({replica: time for replica, time in known if time >= 0})
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{type(value).__name__} instead of an integer")
+    return value
+
+
+def _document(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{type(value).__name__} instead of a document")
+    flatten(value)
+    return value
+
+
+def _digest(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} instead of a digest")
+    return value
 
 
 class Ingested(NamedTuple):
@@ -247,6 +274,8 @@ def ingest_offline(
     Raises:
         EventRefused: Not such a patch; nothing was changed.
     """
+    if abs(at_ms) > CLOCK_MS_MAX:
+        raise EventRefused(f"cached changes: made at {at_ms}, needs milliseconds since 1970")
     try:
         fingerprint = _fingerprint(state, at_ms)
         if fingerprint in ledger.cached:

@@ -13,10 +13,10 @@
 Every member may be left out.
 
 * ``strategy``: how conflicts are decided where nothing else is said.
-* ``overrides``: the first whose path (a glob: ``*`` one segment, ``**`` any number) fits decides. A
-  *rule* decides a field by its values instead: ``max``, ``min``, ``union`` (of arrays), ``counter``
-  (a map of per-replica entries, shown as their sum), ``set`` (a map of its elements, shown as an
-  array).
+* ``overrides``: of strategies, the first whose path (a glob: ``*`` one segment, ``**`` any number)
+  fits decides; so it is of rules. A *rule* decides a field by its values instead: ``max``, ``min``,
+  ``union`` (of arrays), ``counter`` (a map of per-replica entries, shown as their sum), ``set`` (a map
+  of its elements, shown as an array).
 * ``auto_resolve_threshold``: with that many conflicts or more in one state, all go to manual review;
   ``null`` for never.
 * ``ranks``: how much a replica counts under ``priority_based``, by name (``*``: any characters; the
@@ -31,6 +31,7 @@ Every member may be left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from reprlib import repr as brief
 from typing import Final, NamedTuple, TypeAlias
 
 from crdtshadow.errors import CrdtShadowError, InvalidPath, InvalidPolicy
@@ -83,7 +84,6 @@ class Policy:
 
     def _build(self, data: Mapping[str, object]) -> None:
         known = _object(data, "policy", _MEMBERS)
-        self._data = dict(known)
         self.strategy = _choice(known.get("strategy", FIELD_LEVEL_MERGE), "strategy", STRATEGIES)
         overrides = _list(known.get("overrides", []), "overrides")
         self._overrides = [_override(item, f"overrides[{at}]") for at, item in enumerate(overrides)]
@@ -97,6 +97,7 @@ class Policy:
             (_field(key), _choice(level, f"field_priorities[{key!r}]", LEVELS))
             for key, level in _object(known.get("field_priorities", {}), "field_priorities").items()
         ]
+        self._data = _copy_members(known)
 
     @classmethod
     def from_json(cls, data: Mapping[str, object] | str | bytes) -> Policy:
@@ -125,7 +126,7 @@ priority_based or manual_review
         >>> Policy.from_json('{"strategy": "manual_review"}').to_json()
         {'strategy': 'manual_review'}
         """
-        return dict(self._data)
+        return _copy_members(self._data)
 
     def strategy_at(self, path: str) -> str:
         """Return the strategy that decides a conflict at *path*.
@@ -203,11 +204,23 @@ def _object(data: object, where: str, members: tuple[str, ...] = ()) -> Mapping[
     if not isinstance(data, Mapping):
         raise InvalidPolicy(f"{where}: needs an object, not {type(data).__name__}")
     for key in data:
-        if not isinstance(key, str) or (members and key not in members):
-            raise InvalidPolicy(f"{where}: unknown member {key!r}, knows {_one_of(members, 'and')}")
+        if not isinstance(key, str):
+            raise InvalidPolicy(f"{where}: member {brief(key)} is not a string")
+        if members and key not in members:
+            raise InvalidPolicy(f"{where}: unknown member {brief(key)}, knows {_one_of(members, 'and')}")
     if len(data) > OVERRIDES_MAX:
         raise InvalidPolicy(f"{where}: {len(data)} members, at most {OVERRIDES_MAX} are allowed")
     return data
+
+
+def _copy_members(data: Mapping[str, object]) -> dict[str, object]:
+    return {key: _copy(value) for key, value in data.items()}
+
+
+def _copy(value: object) -> object:
+    if isinstance(value, Mapping):
+        return _copy_members(value)
+    return [_copy(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _list(data: object, where: str) -> list[object]:
@@ -220,24 +233,24 @@ def _list(data: object, where: str) -> list[object]:
 
 def _choice(value: object, where: str, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
-        raise InvalidPolicy(f"{where}: {value!r}, needs {_one_of(choices, 'or')}")
+        raise InvalidPolicy(f"{where}: {brief(value)}, needs {_one_of(choices, 'or')}")
     return value
 
 
 def _one_of(choices: tuple[str, ...], word: str) -> str:
-    return f"{', '.join(choices[:-1])} {word} {choices[-1]}" if len(choices) > 1 else "".join(choices)
+    return f"{', '.join(choices[:-1])} {word} {choices[-1]}"
 
 
 def _integer(value: object, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidPolicy(f"{where}: {value!r}, needs an integer")
+        raise InvalidPolicy(f"{where}: {brief(value)}, needs an integer")
     return value
 
 
 def _threshold(value: object) -> int | None:
     if value is None or _integer(value, "auto_resolve_threshold") > 0:
         return value  # type: ignore[return-value]  # an integer, as just checked
-    raise InvalidPolicy(f"auto_resolve_threshold: {value!r}, needs 1 or more, or null")
+    raise InvalidPolicy(f"auto_resolve_threshold: {brief(value)}, needs 1 or more, or null")
 
 
 def _glob(pattern: object, where: str) -> _Test:
@@ -262,7 +275,7 @@ def _order(item: object, where: str) -> _Order:
     names = _list(order.get("order"), f"{where}.order")
     for at, name in enumerate(names):
         if not isinstance(name, str) or not name:
-            raise InvalidPolicy(f"{where}.order[{at}]: {name!r}, needs a replica's name or a pattern of names")
+            raise InvalidPolicy(f"{where}.order[{at}]: {brief(name)}, needs a replica's name or a pattern of names")
     return _Order(_glob(order.get("path"), f"{where}.path"), tuple(str(name) for name in names))
 
 

@@ -332,14 +332,15 @@ class Replica:
 
         Args:
             other: The whole state of a peer, ``peer.delta()``.
-            epoch: A new one, after a clock that ran ahead was set right: the times it used up are
-                left behind with the old identity.
+            epoch: A new one. It is needed if *other* has not seen all that this identity wrote: what
+                was given up may be known elsewhere, and its stamps must not count as seen. After a
+                clock that ran ahead was set right, the times it used up stay behind with them.
             bytes_max: More bytes than this are refused unread.
 
         Raises:
             DecodeError, ClockDrift: Nothing was changed.
             InvalidValue: *other* is not a whole state.
-            InvalidIdentity: The epoch was used before, or is needed because of a clone.
+            InvalidIdentity: The epoch was used before, or is needed.
         """
         arrived = other if isinstance(other, Delta) else Delta.decode(other, bytes_max=bytes_max)
         if not arrived.full:
@@ -355,6 +356,8 @@ class Replica:
                     unseen.setdefault(one.stamp, {})[path] = one.value  # type: ignore[assignment]  # not a shade
         if self._cloned and epoch is None:
             raise InvalidIdentity(f"{self.id} is used by somebody else too; rebase under a new epoch")
+        if epoch is None and self.clock.get(self.id) > arrived.upto.get(self.id):
+            raise InvalidIdentity(f"{self.id} has writes that the other lacks; rebase under a new epoch")
         identity = self.id if epoch is None else self._fresh_id(epoch)
         common = self.clock.meet(arrived.upto)
         last = receive(self._last if epoch is None else 0, arrived.upto.newest(), now_ms)
@@ -538,8 +541,10 @@ class Replica:
                     restored = cls(name, epoch=epoch, now=now, policy=policy, drift_ms_max=drift_ms_max)
                     restored._shadow = Shadow.decode(state)
                     restored._last, restored._version, restored._cloned = last, version, cloned
+                    if last < restored.clock.newest():
+                        raise DecodeError("a saved replica that has seen later times than it has used")
                     for peer, packed in acknowledged:
-                        restored.acknowledge(peer, Delta.decode(packed).upto)
+                        restored.acknowledge(peer, Delta.decode(packed, bytes_max=STATE_BYTES_MAX).upto)
                     for peer in retired:
                         restored.retire(peer)
                     return restored

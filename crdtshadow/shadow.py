@@ -11,9 +11,11 @@ from typing import Final, TypeAlias
 
 from crdtshadow.errors import InvalidPath, InvalidValue
 from crdtshadow.lwwmap import LWWMap
+from crdtshadow.paths import check as check_path
 from crdtshadow.paths import escape
 from crdtshadow.sibling import REMOVED, Removed, Rows, is_value
 from crdtshadow.values import Value, same
+from crdtshadow.values import check as check_value
 
 SECTIONS: Final = ("desired", "reported")
 _SECTION_PATHS: Final = ("/desired", "/reported")
@@ -50,7 +52,7 @@ def patch_changes(document: Mapping[str, object], patch: object) -> Changes:
         Values and removals by path; fields that the patch does not touch are not among them.
 
     Raises:
-        InvalidValue: Not of that shape.
+        InvalidValue, InvalidPath: Not of that shape, or nested too deeply.
 
     Source: AWS IoT Core Developer Guide, "Device Shadow service documents".
 
@@ -67,9 +69,9 @@ def patch_changes(document: Mapping[str, object], patch: object) -> Changes:
         held = document.get(name)
         if part is None:
             if held is not None:
-                changes[f"/{name}"] = REMOVED
+                changes["/" + name] = REMOVED
         elif isinstance(part, Mapping):
-            _patch(held if isinstance(held, Mapping) else {}, part, f"/{name}", changes)
+            _patch(held if isinstance(held, Mapping) else {}, part, "/" + name, changes)
         else:
             raise InvalidValue(f"/{name}: a section is an object, not {type(part).__name__}")
     return changes
@@ -81,7 +83,7 @@ def _patch(held: Mapping[str, object], patch: Mapping[str, object], above: str, 
     for key, value in patch.items():
         if not isinstance(key, str):
             raise InvalidValue(f"{above}: key {key!r} is not a string")
-        path = f"{above}/{escape(key)}"
+        path = above + "/" + escape(key)  # an Enum formats as its name, but adds as its text
         old = held.get(key)
         if value is None:
             if key in held:
@@ -91,12 +93,12 @@ def _patch(held: Mapping[str, object], patch: Mapping[str, object], above: str, 
             changes[path] = value  # type: ignore[assignment]  # checked where it is written
             members.add(key)
         elif isinstance(old, Mapping):
-            if not _patch(old, value, path, changes) and old:
+            if not _patch(old, value, check_path(path), changes) and old:
                 changes[path] = {}
         elif not value:
             changes[path] = {}
             members.add(key)
-        elif _patch({}, value, path, changes):
+        elif _patch({}, value, check_path(path), changes):
             members.add(key)
     return bool(members)
 
@@ -139,4 +141,7 @@ def _difference(old: Mapping[str, object], new: Mapping[str, object]) -> dict[st
 
 
 def _is_same(old: object, new: object) -> bool:
-    return same(old, new)  # type: ignore[arg-type]  # a new value that is none differs from all that is held
+    try:
+        return same(old, check_value(new, ""))  # type: ignore[arg-type]  # what is held is a value, or nothing
+    except InvalidValue:
+        return False  # and refused where it is written

@@ -25,11 +25,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 from crdtshadow.clock import Stamp, replica_name
 from crdtshadow.conflicts import Conflict, Write, Writes, clashes, find_conflicts, live_writes
+from crdtshadow.errors import InvalidValue
 from crdtshadow.lwwmap import LWWMap
 from crdtshadow.paths import ancestors, nest, parse
 from crdtshadow.policy import FIELD_LEVEL_MERGE, LAST_WRITER_WINS, MANUAL_REVIEW, PRIORITY_BASED, Policy
 from crdtshadow.sibling import Shade, is_value
-from crdtshadow.values import Value, canonical
+from crdtshadow.values import Value, canonical, check
 
 _Key: TypeAlias = "Callable[[Write], tuple[object, ...]]"
 
@@ -295,13 +296,24 @@ def _fold(shown: dict[str, Write], policy: Policy) -> None:
 
 
 def _sum(entries: list[Write]) -> Value | None:
-    return sum(_by_number(entry)[0] for entry in entries) if all(map(_is_number, entries)) else None
+    if not all(map(_is_number, entries)):
+        return None
+    try:
+        return check(sum(_by_number(entry)[0] for entry in entries), "a counter")
+    except InvalidValue:
+        return None
 
 
 def _elements(entries: list[Write]) -> Value | None:
     from json import loads
 
+    elements: list[Value | None] = []
     try:
-        return [loads(parse(entry.path)[-1]) for entry in entries]
-    except ValueError:
+        for entry in entries:
+            element = check(loads(parse(entry.path)[-1]), entry.path)
+            if isinstance(element, list | dict):
+                return None
+            elements.append(element)
+    except (ValueError, RecursionError):
         return None
+    return elements

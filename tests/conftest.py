@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.figures import pytest_terminal_summary as pytest_terminal_summary
+
 PROFILE_VARIABLE = "CRDTSHADOW_HYPOTHESIS_PROFILE"
 
 # No deadlines: how long an example takes says more about the machine than about the code.

@@ -45,7 +45,7 @@ documents = st.recursive(
 )
 
 
-class Key(str, enum.Enum):
+class Key(str, enum.Enum):  # noqa: UP042  # a StrEnum formats as its text, these do not
     LED = "led"
 
 

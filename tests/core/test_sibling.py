@@ -1,7 +1,7 @@
 """Siblings: outcomes, their order, and the join at one path.
 
 What it proves: outcomes are ordered totally and told apart type for type, and the join at one path keeps exactly what
-a definition over single updates keeps. What it cannot: that the clocks beside the siblings are right; that is the map's.
+a definition over single updates keeps. What it cannot: that the clocks beside the siblings are right.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def test_outcomes_are_ordered_totally_shades_first_and_values_last(a: Any, b: An
 
 
 def test_shades_are_ordered_by_how_new_what_they_remember_is() -> None:
-    remembered = [None, *(Stamp(time, replica) for time in (0, 1, 255, 256, 2**64 - 1) for replica in strategies.REPLICAS)]
+    remembered = [
+        None,
+        *(Stamp(time, replica) for time in (0, 1, 255, 256, 2**64 - 1) for replica in strategies.REPLICAS),
+    ]
     keys = [order_key(Shade(stamp)) for stamp in remembered]
     assert keys == sorted(keys) and len(set(keys)) == len(keys)
 
@@ -76,7 +79,7 @@ Side = tuple[Siblings, VectorClock]
 @st.composite
 def sides(draw: st.DrawFn) -> Side:
     """Siblings at one path, and a clock that covers them."""
-    held = draw(st.dictionaries(stamps, outcomes, max_size=3))
+    held: dict[Stamp, Any] = draw(st.dictionaries(stamps, outcomes, max_size=3))
     clock = draw(st.dictionaries(st.sampled_from(strategies.REPLICAS[:2]), st.integers(0, 3)).map(VectorClock))
     for stamp in held:
         clock = clock.with_stamp(stamp)

@@ -41,6 +41,7 @@ def encode(content: Content) -> bytes:
     for clock in ("base", "upto", "floor"):
         used |= {(ms, tick, replica) for replica, (ms, tick) in content[clock].items()}
     table: list[_Stamp] = sorted(used, key=_by_age)
+    index = {stamp: at for at, stamp in enumerate(table)}
     replicas = sorted({replica for _, _, replica in table})
     shades = [at for at, row in enumerate(rows) if "shade" in row]
     alike = len({tuple(row["stamp"]) for row in rows}) == 1
@@ -48,13 +49,13 @@ def encode(content: Content) -> bytes:
         bytes([bool(content["base"]) + 2 * bool(content["floor"]) + 4 * bool(shades) + 8 * alike]),
         put_replicas(replicas),
         put_stamps(table, replicas),
-        *[_put_bounds(content[clock], content["upto"], replicas, table) for clock in ("base", "floor")],
+        *[_put_bounds(content[clock], content["upto"], replicas, index) for clock in ("base", "floor")],
         uint(len(shades)) if shades else b"",
     ]
     for at in shades:
         shade = rows[at]["shade"]
-        columns.append(uint(at) + uint(1 + table.index(tuple(shade)) if shade else 0))
-    marks = [table.index(tuple(row["stamp"])) for row in rows]
+        columns.append(uint(at) + uint(1 + index[tuple(shade)] if shade else 0))
+    marks = [index[tuple(row["stamp"])] for row in rows]
     width = 1 if len(table) <= 256 else 2 if len(table) <= 65_536 else 4
     columns.append(uint(marks[0]) if alike else b"".join(mark.to_bytes(width, "big") for mark in marks))
     columns.append(put_paths([row["path"].encode() for row in rows]))
@@ -91,7 +92,7 @@ def put_stamps(table: list[_Stamp], replicas: list[str]) -> bytes:
     )
 
 
-def _put_bounds(clock: Content, upto: Content, replicas: list[str], table: list[_Stamp]) -> bytes:
+def _put_bounds(clock: Content, upto: Content, replicas: list[str], index: dict[_Stamp, int]) -> bytes:
     bounds = []
     for replica in replicas if clock else []:
         if replica not in clock:
@@ -100,7 +101,7 @@ def _put_bounds(clock: Content, upto: Content, replicas: list[str], table: list[
             bounds.append(1)
         else:
             ms, tick = clock[replica]
-            bounds.append(2 + table.index((ms, tick, replica)))
+            bounds.append(2 + index[ms, tick, replica])
     return b"".join(map(uint, bounds))
 
 
@@ -139,7 +140,7 @@ def decode(data: bytes) -> Content:
         return taken
 
     def number() -> int:
-        byte = left.pop(0)
+        byte: int = left.pop(0)
         return byte if byte < 128 else byte - 128 + 128 * number()
 
     def bounds() -> Content:
@@ -154,21 +155,19 @@ def decode(data: bytes) -> Content:
     table: list[_Stamp] = []
     for _ in range(number()):
         ms = number() + (table[-1][0] if table else 0)
-        tick, place = divmod(number(), len(replicas))
-        table.append((ms, tick, replicas[place]))
+        tick, writer = divmod(number(), len(replicas))
+        table.append((ms, tick, replicas[writer]))
     upto: Content = {replica: [ms, tick] for ms, tick, replica in table}
     base = bounds() if flags & 1 else {}
     floor = bounds() if flags & 2 else {}
     shades: dict[int, Any] = {}
     for _ in range(number() if flags & 4 else 0):
-        row = number()
+        place = number()
         remembered = number()
-        shades[row] = list(table[remembered - 1]) if remembered else None
+        shades[place] = list(table[remembered - 1]) if remembered else None
     width = 1 if len(table) <= 256 else 2 if len(table) <= 65_536 else 4
-    if flags & 8:
-        marks = [number()] * len(values)
-    else:
-        marks = [int.from_bytes(take(width), "big") for _ in values]
+    alike = [number()] if flags & 8 else []
+    marks = alike * len(values) or [int.from_bytes(take(width), "big") for _ in values]
     rows = []
     path = b""
     for at, value in enumerate(values):
