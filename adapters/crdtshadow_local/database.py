@@ -51,9 +51,11 @@ class Database:
     def _prepare(self, *, create: bool, bytes_max: int | None) -> None:
         if bytes_max is not None:
             self._connection.execute(f"PRAGMA max_page_count = {max(bytes_max // self._pragma('page_size'), 1)}")
-        if not self._is_ours():
-            if not create or not self._is_empty():
+        with self.reading():
+            ours = self._is_ours()
+            if not ours and not (create and self._is_empty()):
                 raise StoreDamaged(f"{self.path}: not a store of this package")
+        if not ours:
             self._create()
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
@@ -97,6 +99,7 @@ class Database:
                 if inode != known:
                     incarnation = new_epoch()
                     self.run("UPDATE store SET incarnation = ?, inode = ?", incarnation, inode)
+                    self.run("UPDATE shadows SET epoch = ?", incarnation)
         return int(incarnation)
 
     # Statements

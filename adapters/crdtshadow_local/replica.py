@@ -4,8 +4,10 @@ Every operation that changes something is one transaction: what others brought i
 taken up, the core's replica does its work, and state, audit and identity are committed. Only then
 does the delta reach the caller. So, whenever the process dies, the file knows exactly how far time
 was used, and the identity goes on: a time that was used and not committed was never seen by anybody.
-It does not go on in a copy or a restored backup of the file, nor when writes of this identity turn
-up that the file does not have: then a new epoch is minted.
+It does not go on in a copy of the file, nor when writes of this identity turn up that the file does
+not have, nor when some were given up in a rebase: then a new epoch is minted. A backup that was
+written back into the very same file looks like the original until somebody who knows more is heard;
+whoever restores one calls ``rotate`` first.
 
 Several processes may open the same replica: they take turns, and each continues from what the
 others committed.
@@ -52,6 +54,7 @@ from crdtshadow_local.tables import (
 Result = TypeVar("Result")
 
 _UNKNOWN: Final = -1
+_NEVER: Final = -1
 _EMPTY_STATE: Final = Shadow().encode()
 
 
@@ -117,7 +120,7 @@ class LocalReplica:
                 seen = decode_record(key, read_record(database, key), default_policy=Policy()).shadow.clock
                 epoch = self._fresh_epoch(seen)
                 retired = () if known is None else known.retired
-                write_identity(database, self._shadow_id, name, Identity(database.incarnation, epoch, 0, retired))
+                write_identity(database, self._shadow_id, name, Identity(database.incarnation, epoch, _NEVER, retired))
 
     def _fresh_epoch(self, seen: VectorClock) -> int:
         epoch = self._epochs()
@@ -253,13 +256,15 @@ class LocalReplica:
 
         Args:
             other: The whole state of a peer.
-            rotate: Go on under a new epoch, after a clock that ran ahead was set right.
+            rotate: Go on under a new epoch, after a clock that ran ahead was set right. This happens
+                anyway if *other* has not seen all that was written here.
             bytes_max: More bytes than this are refused unread.
         """
 
         def operate(replica: Replica) -> Delta:
-            epoch = self._fresh_epoch(replica.clock) if rotate else None
-            return replica.rebase(other, epoch=epoch, bytes_max=bytes_max)
+            arrived = other if isinstance(other, Delta) else Delta.decode(other, bytes_max=bytes_max)
+            needed = replica.clock.get(replica.id) > arrived.upto.get(replica.id)
+            return replica.rebase(arrived, epoch=self._fresh_epoch(replica.clock) if rotate or needed else None)
 
         return self._durably(operate)
 
@@ -311,12 +316,15 @@ class LocalReplica:
             with self._db.writing():
                 record = self._catch_up()
                 replica = self._replica
-                if self._is_used_elsewhere():
+                if self._is_out_of_step():
                     self._rotate(replica)
-                before = replica.view()
+                before, seen = replica.view(), replica.clock
                 result = operate(replica)
                 if replica.cloned:
                     self._rotate(replica)
+                if not seen <= replica.clock:
+                    # Writes were given up that others may know: nobody who made them may write above them.
+                    record = record._replace(epoch=self._epochs())
                 self._keep(record, before)
             return result
         except BaseException:
@@ -324,10 +332,13 @@ class LocalReplica:
             self._spent = Stamp(self._replica.last_time, self._replica.id)
             raise
 
-    def _is_used_elsewhere(self) -> bool:
-        """Tell whether the file has got writes of this identity from elsewhere."""
+    def _is_out_of_step(self) -> bool:
+        """Tell whether the file has writes of this identity that it did not make here, or lacks some that it did.
+
+        The former are a clone's; the latter were given up when another replica of the file rebased.
+        """
         assert self._identity is not None
-        return self._replica.clock.get(self._replica.id) > self._identity.last_time
+        return self._replica.clock.get(self._replica.id) != self._identity.last_time
 
     def _catch_up(self) -> Record:
         """Take up what the file has, if it is not what was left there; return the shadow's record."""
@@ -346,7 +357,7 @@ class LocalReplica:
         taken = Replica(self.name, epoch=identity.epoch, now=self._now, drift_ms_max=CLOCK_MS_MAX)
         taken.rebase(shadow.delta())
         spent = self._spent.time if self._spent.replica == taken.id else 0
-        last_time = max(identity.last_time, taken.last_time, spent)
+        last_time = max(taken.last_time, spent)
         replica = Replica.resume(taken.save(), last_time=last_time, now=self._now, drift_ms_max=self._drift_ms_max)
         for peer, clock in read_peers(self._db, self.key).items():
             replica.acknowledge(peer, clock)
@@ -363,7 +374,7 @@ class LocalReplica:
             write_change(self._db, change)
             self._revision = settled.revision
         _, epoch = split_replica(replica.id)
-        identity = Identity(self._db.incarnation, epoch, replica.last_time, self._retired)
+        identity = Identity(self._db.incarnation, epoch, replica.clock.get(replica.id), self._retired)
         if identity != self._identity:
             write_identity(self._db, self._shadow_id, self.name, identity)
             self._identity = identity

@@ -2,8 +2,9 @@
 
 =============  =================================================================================
 ``store``      one row: the incarnation of this file, where it lies, the default policy
-``shadows``    a row per shadow: its bytes, its ledger, its own policy, how often it was written
-``replicas``   identities that write here, with the last time they used
+``shadows``    a row per shadow: its bytes, its ledger, its own policy, how often it was written,
+               and the epoch under which plain writers are put into it
+``replicas``   identities that write here, with the time of their last write
 ``peers``      what peers are known to have seen; what they lack follows from that and the state
 ``history``    the audit: who changed which path from what to what
 ``conflicts``  those that wait for a review now
@@ -35,6 +36,7 @@ CREATE TABLE shadows (
     id INTEGER PRIMARY KEY,
     thing TEXT NOT NULL,
     shadow TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
     revision INTEGER NOT NULL,
     updated_ms INTEGER NOT NULL,
     policy TEXT,

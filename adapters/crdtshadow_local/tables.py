@@ -33,16 +33,16 @@ _POLICIES_CACHED: Final = 256
 def read_record(db: Database, key: ShadowKey) -> Record:
     """Return the record of *key*, one of revision 0 if there is none."""
     found = db.run(
-        "SELECT id, revision, policy, state, ledger FROM shadows WHERE thing = ? AND shadow = ?",
+        "SELECT id, epoch, revision, policy, state, ledger FROM shadows WHERE thing = ? AND shadow = ?",
         key.thing,
         shadow_name(key),
     ).fetchone()
     if found is None:
         return Record(db.incarnation)
-    shadow_id, revision, policy, state, ledger = found
+    shadow_id, epoch, revision, policy, state, ledger = found
     parked = db.run("SELECT data, speaks_for, source FROM parked WHERE shadow_id = ? ORDER BY id", shadow_id)
     return Record(
-        db.incarnation,
+        epoch,
         state,
         ledger,
         None if policy is None else read_policy(policy, db.path),
@@ -94,8 +94,9 @@ def _write_record(db: Database, key: ShadowKey, record: Record, at_ms: int) -> i
     if record.revision == 1:
         ensure_shadow(db, key, at_ms)
     written = db.run(
-        "UPDATE shadows SET revision = ?, updated_ms = ?, policy = ?, state = ?, ledger = ?"
+        "UPDATE shadows SET epoch = ?, revision = ?, updated_ms = ?, policy = ?, state = ?, ledger = ?"
         " WHERE thing = ? AND shadow = ? AND revision = ? RETURNING id",
+        record.epoch,
         record.revision,
         at_ms,
         None if record.policy is None else pack_json(record.policy.to_json()),
@@ -119,10 +120,11 @@ def _write_record(db: Database, key: ShadowKey, record: Record, at_ms: int) -> i
 def ensure_shadow(db: Database, key: ShadowKey, at_ms: int) -> int:
     """Return the row id of *key*, of a new row of revision 0 if there was none."""
     db.run(
-        "INSERT INTO shadows (thing, shadow, revision, updated_ms, state, ledger) VALUES (?, ?, 0, ?, x'', x'')"
-        " ON CONFLICT DO NOTHING",
+        "INSERT INTO shadows (thing, shadow, epoch, revision, updated_ms, state, ledger)"
+        " VALUES (?, ?, ?, 0, ?, x'', x'') ON CONFLICT DO NOTHING",
         key.thing,
         shadow_name(key),
+        db.incarnation,
         at_ms,
     )
     return int(db.one("SELECT id FROM shadows WHERE thing = ? AND shadow = ?", key.thing, shadow_name(key))[0])
@@ -161,7 +163,7 @@ class Identity(NamedTuple):
     Attributes:
         incarnation: Of the file in which this was written.
         epoch: Of the replica.
-        last_time: The hybrid time that it used or saw last.
+        last_time: The hybrid time of its last write, -1 if there is none.
         retired: Replicas that it need not wait for.
     """
 

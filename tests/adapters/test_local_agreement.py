@@ -78,6 +78,12 @@ class Stores(RuleBasedStateMachine):
         delta = writer.set(path, None if value is REMOVED else value)
         return DeltaMessage(key, delta.encode(), speaks_for)
 
+    @rule(key=KEY, at=st.integers(0, 2))
+    def deliver_what_continues_from_the_unknown(self, key: ShadowKey, at: int) -> None:
+        writer = self.writers[key][at]
+        writer.set("/reported/e", 0)
+        self.deliver([DeltaMessage(key, writer.set("/reported/e", 1).encode())])
+
     @rule(target=mail, key=KEY, at=st.integers(0, 2), of=st.integers(0, 2))
     def exchange(self, key: ShadowKey, at: int, of: int) -> Message:
         writers = self.writers[key]

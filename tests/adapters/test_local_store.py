@@ -27,11 +27,18 @@ from crdtshadow_local import (
 from crdtshadow_local.store import PAGE_ROWS
 from crdtshadow_local.tables import REFUSALS_MAX
 from crdtshadow_walk import (
+    Change,
     DeltaMessage,
     DocumentEvent,
+    Entry,
     Failed,
+    MemoryStore,
     Merged,
     OfflineChanges,
+    Parked,
+    Record,
+    Refusal,
+    RevisionConflict,
     ShadowKey,
     StateDamaged,
     walk,
@@ -286,6 +293,46 @@ def test_a_write_between_reading_and_writing_is_joined(path: Path) -> None:
         assert held is not None and sorted(held.shadow.paths()) == ["/reported/r", "/reported/t"]
 
 
+def test_a_change_that_does_not_follow_what_is_held_leaves_no_trace(store: Store) -> None:
+    walk(store, [report("thermostat", 1), report("thermostat", 2, at_ms=2_000)], now=now)
+    walk(store, [report("thermostat", 3, at_ms=3_000)], now=now)
+    before = list(store.load([CLASSIC]).values())
+    for either in (store, as_in_memory(store)):
+        for revision in (1, 2, 4, 9):
+            record = Record(0, b"other", revision=revision)
+            entry = Entry("/reported/t", None, 1, None)
+            refusal = Refusal(CLASSIC, "code", "reason", "delta", b"", "")
+            change = Change(CLASSIC, 1, record, (entry,), refusals=(refusal,))
+            failed = either.commit([change, Change(NAMED, 1)])
+            assert [type(error) for error in failed.values()] == [RevisionConflict]
+            assert list(failed) == [CLASSIC]
+        assert list(either.load([CLASSIC]).values()) == before
+    assert store.stats().history == 2
+    assert list(store.refusals()) == []
+
+
+def as_in_memory(store: Store) -> MemoryStore:
+    memory = MemoryStore()
+    memory.records.update(store.load([CLASSIC]))
+    return memory
+
+
+def test_parked_deltas_are_kept_until_their_turn_comes(path: Path) -> None:
+    writer = Replica("gateway", epoch=1, now=now)
+    first, *rest = [
+        DeltaMessage(CLASSIC, writer.set("/reported/n", n).encode(), frozenset({"gateway"})) for n in range(4)
+    ]
+    for message in rest:
+        with Store.open(path) as store:
+            assert [type(one) for one in walk(store, [message], now=now).outcomes] == [Parked]
+    with Store.open(path) as store:
+        assert store.load([CLASSIC])[CLASSIC].parked == tuple(rest)
+        assert store.stats().parked == 3
+        assert [one.message for one in walk(store, [first], now=now).released] == rest
+        assert store.stats().parked == 0
+        assert [line.entry.after for line in store.history()] == [3]
+
+
 # Reading
 
 
@@ -408,12 +455,18 @@ def test_a_copy_of_the_file_stands_for_other_plain_writers(path: Path, tmp_path:
     shutil.copyfile(path, copied)
     moved = tmp_path / "moved.db"
     with Store.open(path) as store, Store.open(copied) as copy:
-        original = store.load(KEYS)[CLASSIC].epoch
-        assert copy.load(KEYS)[CLASSIC].epoch != original
+        (original,) = epochs(store)
+        (copied_epoch,) = epochs(copy)
+        assert copied_epoch != original
         assert [one.key for one in copy.shadows()] == [one.key for one in store.shadows()]
     os.rename(path, moved)
     with Store.open(moved) as store:
-        assert store.load(KEYS)[CLASSIC].epoch == original
+        assert epochs(store) == {original}
+
+
+def epochs(store: Store) -> set[int]:
+    """Return under which epochs plain writers are put into a shadow that is held, and one that is not."""
+    return {record.epoch for record in store.load([ShadowKey("thing-0"), ShadowKey("new")]).values()}
 
 
 def test_chance_and_time_come_from_the_machine() -> None:

@@ -81,7 +81,6 @@ def test_deltas_in_any_order_doubled_in_any_batches_end_in_their_join(traffic: T
     st.lists(st.tuples(PATCHES, st.integers(0, 5_000)), max_size=2),
     st.data(),
 )
-@example([], [{"desired": {"a": 1}}], [({"desired": {"a": 1}}, 0), ({"desired": {"a": {"b": 2}}}, 0)], None)
 def test_the_order_inside_a_batch_does_not_matter(history, patches, cached, data) -> None:
     deltas, _ = deltas_of(history)
     offline = [OfflineChanges(CLASSIC, state, at_ms) for state, at_ms in cached if state is not None]
@@ -95,6 +94,14 @@ def test_the_order_inside_a_batch_does_not_matter(history, patches, cached, data
     walk(second, data.draw(st.permutations(batch)), now=now)
     assert states(first) == states(second)
     assert first.history == second.history
+
+
+def test_the_order_of_cached_changes_of_one_time_does_not_matter() -> None:
+    cached = [OfflineChanges(CLASSIC, {"desired": {"a": value}}, at_ms=0) for value in (1, {"b": 2})]
+    first, second = MemoryStore(), MemoryStore()
+    walk(first, cached, now=now)
+    walk(second, cached[::-1], now=now)
+    assert states(first) == states(second)
 
 
 @given(st.lists(PATCHES, min_size=1, max_size=6), st.data())

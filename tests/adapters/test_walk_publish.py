@@ -129,6 +129,15 @@ def test_a_field_that_waits_for_a_review_stays_as_aws_has_it() -> None:
     assert published is not None and published.patch == {"desired": {"mode": "off"}}
 
 
+def test_a_field_that_aws_never_had_is_not_pushed_before_its_review() -> None:
+    store = MemoryStore(default_policy=Policy.from_json({"strategy": "manual_review"}))
+    for name in ("a", "b"):
+        writer = Replica(name, epoch=1, now=now)
+        walk(store, [DeltaMessage(CLASSIC, writer.update({"desired": {"mode": name, "fan": 1}}).encode())], now=now)
+    published = publish_to(Aws(), store)
+    assert published is not None and published.patch == published.document == {"desired": {"fan": 1}}
+
+
 def test_nothing_is_noted_of_an_update_that_failed() -> None:
     store = MemoryStore()
     device = Replica("thermostat", epoch=1, now=now)

@@ -75,6 +75,13 @@ def test_a_conflict_that_changes_nothing_in_view_is_in_the_audit_too() -> None:
     assert store.conflicts[CLASSIC] == ()
 
 
+def test_values_that_python_thinks_equal_are_told_apart_in_the_audit() -> None:
+    store, writer = MemoryStore(), Replica("a", epoch=1, now=now)
+    for value in (1, 1.0, True):
+        walk(store, [DeltaMessage(CLASSIC, writer.set("/reported/t", value).encode())], now=now)
+    assert [repr(line.after) for line in lines(store)] == ["1", "1.0", "True"]
+
+
 @pytest.mark.parametrize("chosen", [0, 1, 2])
 def test_a_review_settles_a_conflict(chosen: int) -> None:
     store = disputed("heat", "off", "cool")
