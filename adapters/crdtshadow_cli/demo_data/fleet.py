@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 from crdtshadow import ClockDrift, Delta, Replica, Shadow, VectorClock, check_drift
 from crdtshadow.document import ShadowDocument, apply_update, check_request
 from crdtshadow.limits import DRIFT_MS_MAX
+from crdtshadow.testing import FakeClock
 from crdtshadow_cli.wording import iso_time
 
 THERMOSTAT: Final = "hall-thermostat"
@@ -44,16 +45,6 @@ def at(moment: str) -> int:
     return round(datetime(2025, 1, _DAYS[day], int(hour), int(minute), tzinfo=UTC).timestamp() * 1000)
 
 
-class Clock:
-    """A wall clock that stands where it was set."""
-
-    def __init__(self) -> None:
-        self.ms = 0
-
-    def __call__(self) -> int:
-        return self.ms
-
-
 class Fleet(NamedTuple):
     """The lines that arrived, and the devices as they are at the end.
 
@@ -64,7 +55,7 @@ class Fleet(NamedTuple):
     """
 
     lines: list[str]
-    clock: Clock
+    clock: FakeClock
     devices: dict[str, Replica]
 
 
@@ -90,6 +81,7 @@ def live() -> Fleet:
         "desired": {"brightness": 40, "scene": "evening"},
     })  # fmt: skip
     lamp = week.device(LAMP, epoch=0x1A3B5C7D)
+    week.clock.ms = at("Tue 17:01")
     lamp.update({"reported": {"brightness": 40, "scene": "evening", "firmware": "1.9"}})
     week.delta("Tue 17:01", LAMP, "The lamp says that it did.", lamp)
     week.app("Tue 19:05", THERMOSTAT, "A tenant changes both limits in the app.", {
@@ -129,7 +121,7 @@ class _Week:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.clock = Clock()
+        self.clock = FakeClock()
         self._documents: dict[str, ShadowDocument] = {}
 
     def device(self, name: str, *, epoch: int) -> Replica:
