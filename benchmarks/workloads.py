@@ -1,0 +1,498 @@
+"""The workloads W1 to W7: one thread, both sides, every result checked.
+
+    ==  ==========================================================================================
+    W1  20 fields, nested once; two replicas change 3 each, one the same; clocks and deltas both
+        ways; both are read as JSON
+    W2  the same with 200 fields, 3 levels, 10 % changed on each side
+    W3  100,000 flat fields, 1 % changed on each side: load, sync by deltas, merge of a whole state
+    W4  20 fields, 100,000 updates cycling over 8 of them: a write, the state, a stale replica
+    W5  100 replicas write 5 of 50 fields each; one takes in all
+    W6  the fleet's job: the bytes of a stored state and of a delta become the bytes of the new
+        state, for 10,000 shadows of 20 fields
+    W7  10,000 keys are added and removed; what is left of them once all have seen it
+    ==  ==========================================================================================
+
+Each workload is written once, in terms of :class:`~benchmarks.peer.Peer`. ``prepare`` makes its
+inputs, as bytes, so that they can be handed to a fresh process; ``run`` does the work on copies made
+of them, tells how long each step took, and raises :class:`WrongResult` if anybody reads in the end
+what they should not.
+"""
+
+from __future__ import annotations
+
+import gc
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from random import Random
+from time import perf_counter
+from typing import ClassVar, Final, NamedTuple, Self, TypeAlias
+
+from benchmarks.peer import START_MS, Peer, Replica, Writer
+from benchmarks.shadows import CYCLED, THERMOSTAT, Divergence, Document, Patch, all_patched, flat, large, patched, small
+
+Inputs: TypeAlias = "tuple[bytes, ...]"
+"""What a run begins with, made by one peer for itself."""
+
+DEVICE_ID: Final = 0x2BADCAFE
+CLOUD_ID: Final = 0x9C0FFEE1
+STEP_MS: Final = 10
+"""Between two updates, by the wall clock."""
+
+
+class WrongResult(AssertionError):
+    """Somebody reads what they should not."""
+
+
+class Laps:
+    """What a run took: a step is timed by ``with laps.timed(step)``.
+
+    Attributes:
+        seconds: By step, for one copy of the work.
+        wrong: What a peer read that it should not have, if it is one that is known to diverge.
+    """
+
+    __slots__ = ("_copies", "_start", "_step", "seconds", "wrong")
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.wrong = ""
+        self._step = ""
+        self._copies = 1
+        self._start = 0.0
+
+    def timed(self, step: str, *, copies: int = 1) -> Self:
+        """Time the block as *step*, which does it *copies* times over."""
+        self._step = step
+        self._copies = copies
+        return self
+
+    def __enter__(self) -> None:
+        self._start = perf_counter()
+
+    def __exit__(self, *raised: object) -> None:
+        took = (perf_counter() - self._start) / self._copies
+        self.seconds[self._step] = self.seconds.get(self._step, 0.0) + took
+
+    def check(self, peer: Peer, read: Document, expected: Document, *, what: str) -> None:
+        """Compare what *peer* read; 1 and 1.0 are the same, as in JSON.
+
+        Raises:
+            WrongResult: It is not *expected*, and the peer does not say that it may diverge.
+        """
+        if read != expected:
+            wrong = f"{what}: {_difference(read, expected, '')}"
+            if not peer.diverges:
+                raise WrongResult(f"{peer.name}, {wrong}")
+            self.wrong = self.wrong or wrong
+
+
+class Pair(NamedTuple):
+    """Two replicas and their writers."""
+
+    device: Replica
+    cloud: Replica
+    by_device: Writer
+    by_cloud: Writer
+
+
+class Workload(ABC):
+    """One workload.
+
+    Attributes:
+        key: ``W1`` and so on.
+        title: What it does, in a line.
+        steps: What is timed, in order.
+        total: The steps that make up the step ``total``; none if there is no such step.
+        copies: How often a run does the work, so that it lasts long enough to be timed.
+        fresh: Each run shall have inputs of its own, lest a cache remember them.
+    """
+
+    key: ClassVar[str]
+    steps: ClassVar[tuple[str, ...]]
+    total: ClassVar[tuple[str, ...]] = ()
+    fresh: ClassVar[bool] = False
+    title: str
+    copies: int
+
+    @abstractmethod
+    def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
+        """Return the inputs for *peer*; those of another *turn* differ if ``fresh``."""
+
+    @abstractmethod
+    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+        """Do the work and return the seconds of each step, in *laps* if given.
+
+        Raises:
+            WrongResult: Somebody reads what they should not.
+        """
+
+    @abstractmethod
+    def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
+        """Return what there is to say about bytes, by name."""
+
+
+def _difference(read: object, expected: object, path: str) -> str:
+    if isinstance(read, dict) and isinstance(expected, dict):
+        for key in sorted(read.keys() | expected.keys()):
+            if key not in read or key not in expected or read[key] != expected[key]:
+                return _difference(read.get(key), expected.get(key), f"{path}/{key}")
+    return f"{path} is {read!r:.80}, not {expected!r:.80}"
+
+
+class Settled:
+    """Time with what was prepared out of the garbage collector's way, which stays on for the work itself."""
+
+    def __enter__(self) -> None:
+        gc.collect()
+        gc.freeze()
+
+    def __exit__(self, *raised: object) -> None:
+        gc.unfreeze()
+
+
+def _begin(peer: Peer, document: Document) -> Pair:
+    """Return two level replicas: the device wrote what is reported, the cloud what is desired."""
+    device, cloud = Writer("device", DEVICE_ID), Writer("cloud", CLOUD_ID)
+    pair = Pair(peer.create(device), peer.create(cloud), device, cloud)
+    peer.write(pair.device, {"reported": document["reported"]})
+    peer.sync(pair.device, pair.cloud)
+    if "desired" in document:
+        cloud.ms += STEP_MS
+        peer.write(pair.cloud, {"desired": document["desired"]})
+    peer.sync(pair.device, pair.cloud)
+    return pair
+
+
+def _save(peer: Peer, pair: Pair) -> Inputs:
+    return peer.save(pair.device), peer.save(pair.cloud)
+
+
+def _load(peer: Peer, inputs: Inputs) -> Pair:
+    device = Writer("device", DEVICE_ID, ms=START_MS + 1_000)
+    cloud = Writer("cloud", CLOUD_ID, ms=START_MS + 1_000 + STEP_MS)
+    return Pair(peer.load(inputs[0], device), peer.load(inputs[1], cloud), device, cloud)
+
+
+class Exchange(Workload):
+    """W1, W2: two replicas change, exchange deltas, and read."""
+
+    steps = ("write", "sync", "read")
+    total = steps
+
+    def __init__(self, divergence: Divergence, *, copies: int) -> None:
+        self.copies = copies
+        self._divergence = divergence
+
+    def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
+        return _save(peer, _begin(peer, self._divergence.document))
+
+    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+        _, by_device, by_cloud = self._divergence
+        pairs = [_load(peer, inputs) for _ in range(self.copies)]
+        laps = laps or Laps()
+        with Settled():
+            with laps.timed("write", copies=self.copies):
+                for pair in pairs:
+                    peer.write(pair.device, by_device)
+                    peer.write(pair.cloud, by_cloud)
+            with laps.timed("sync", copies=self.copies):
+                for pair in pairs:
+                    peer.sync(pair.device, pair.cloud)
+            with laps.timed("read", copies=self.copies):
+                reads = [(peer.read(pair.device), peer.read(pair.cloud)) for pair in pairs]
+        for device, cloud in reads:
+            laps.check(peer, device, self._divergence.merged, what="the device")
+            laps.check(peer, cloud, self._divergence.merged, what="the cloud")
+        return laps
+
+    def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
+        pair = _load(peer, inputs)
+        state = len(peer.state(pair.device))
+        clock = peer.clock(pair.cloud)
+        peer.write(pair.device, self._divergence.by_device)
+        delta = len(peer.delta(pair.device, clock))
+        pair = _load(peer, inputs)
+        peer.write(pair.device, self._divergence.by_device)
+        peer.write(pair.cloud, self._divergence.by_cloud)
+        return {"state": state, "delta": delta, "crossed in a sync": peer.sync(pair.device, pair.cloud)}
+
+
+class Small(Exchange):
+    key = "W1"
+
+    def __init__(self, *, copies: int = 40) -> None:
+        super().__init__(small(), copies=copies)
+        self.title = "20 fields, nested once; two replicas change 3 each, one the same, sync and read"
+
+
+class Large(Exchange):
+    key = "W2"
+
+    def __init__(self, *, copies: int = 10) -> None:
+        super().__init__(large(), copies=copies)
+        self.title = "200 fields, 3 levels; two replicas change 20 each, two the same, sync and read"
+
+
+class Wide(Workload):
+    """W3: very many fields."""
+
+    key = "W3"
+    steps = ("load", "write", "save", "sync", "full merge", "read")
+    copies = 1
+
+    def __init__(self, *, fields: int = 100_000) -> None:
+        self._divergence = flat(fields)
+        self.title = f"{fields:,} flat fields, 1 % changed on each side; sync by deltas, merge of a whole state"
+
+    def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
+        return _save(peer, _begin(peer, self._divergence.document))
+
+    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+        _, by_device, by_cloud = self._divergence
+        laps = laps or Laps()
+        with Settled(), laps.timed("load", copies=2):
+            pair = _load(peer, inputs)
+        twin = _load(peer, inputs[:1] * 2)
+        peer.write(twin.device, by_device)
+        with Settled():
+            with laps.timed("write"):
+                peer.write(pair.device, by_device)
+                peer.write(pair.cloud, by_cloud)
+            with laps.timed("save"):
+                state = peer.state(pair.cloud)
+            with laps.timed("sync"):
+                peer.sync(pair.device, pair.cloud)
+            with laps.timed("full merge"):
+                peer.merge(twin.device, state)
+            with laps.timed("read", copies=2):
+                device, cloud = peer.read(pair.device), peer.read(pair.cloud)
+        laps.check(peer, device, self._divergence.merged, what="the device")
+        laps.check(peer, cloud, self._divergence.merged, what="the cloud")
+        laps.check(peer, peer.read(twin.device), self._divergence.merged, what="by a whole state")
+        return laps
+
+    def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
+        pair = _load(peer, inputs)
+        state = len(peer.state(pair.device))
+        clock = peer.clock(pair.cloud)
+        peer.write(pair.device, self._divergence.by_device)
+        return {"state": state, "delta": len(peer.delta(pair.device, clock))}
+
+
+class Long(Workload):
+    """W4: a long history on a few fields."""
+
+    key = "W4"
+    steps = ("a write", "encode", "decode", "stale merge")
+    copies = 1
+
+    def __init__(self, *, updates: int = 100_000) -> None:
+        self._updates = updates
+        self.title = f"20 fields, {updates:,} updates cycling over 8 of them, then a replica that missed them all"
+
+    def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
+        return _save(peer, _begin(peer, THERMOSTAT))
+
+    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+        pair = _load(peer, inputs)
+        peer.write(pair.cloud, {"desired": {"mode": "away"}})
+        laps = laps or Laps()
+        with Settled():
+            with laps.timed("a write", copies=self._updates):
+                self._write(peer, pair)
+            with laps.timed("encode"):
+                state = peer.save(pair.device)
+            with laps.timed("decode"):
+                again = peer.load(state, Writer("device", DEVICE_ID))
+            with laps.timed("stale merge"):
+                peer.sync(pair.device, pair.cloud)
+        written = patched(THERMOSTAT, {"reported": self._last()})
+        laps.check(peer, peer.read(again), written, what="loaded again")
+        for replica, who in ((pair.device, "the device"), (pair.cloud, "the cloud")):
+            laps.check(peer, peer.read(replica), patched(written, {"desired": {"mode": "away"}}), what=who)
+        return laps
+
+    def _write(self, peer: Peer, pair: Pair) -> None:
+        device, writer = pair.device, pair.by_device
+        for at in range(self._updates):
+            writer.ms += STEP_MS
+            peer.put(device, "reported", CYCLED[at % len(CYCLED)], at)
+        # The wall clock went on for the cloud as well.
+        pair.by_cloud.ms = writer.ms + STEP_MS
+
+    def _last(self) -> Patch:
+        first = max(self._updates - len(CYCLED), 0)
+        return {CYCLED[at % len(CYCLED)]: at for at in range(first, self._updates)}
+
+    def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
+        pair = _load(peer, inputs)
+        before = len(peer.state(pair.device))
+        self._write(peer, pair)
+        return {"state before": before, "state": len(peer.state(pair.device))}
+
+
+class Crowd(Workload):
+    """W5: many replicas at once."""
+
+    key = "W5"
+    steps = ("merge", "read")
+    total = steps
+
+    def __init__(self, *, replicas: int = 100, fields: int = 50, written: int = 5, copies: int = 3) -> None:
+        self.copies = copies
+        self._keys = [f"field{at:02}" for at in range(fields)]
+        self._document: Document = {"reported": {key: at for at, key in enumerate(self._keys)}}
+        blocks = fields // written
+        self._patches: list[Patch] = [
+            {"reported": dict.fromkeys(self._keys[at % blocks * written :][:written], f"replica {at}")}
+            for at in range(replicas)
+        ]
+        self.title = f"{replicas} replicas write {written} of {fields} fields each, all merged into one"
+
+    def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
+        pair = _begin(peer, self._document)
+        state, clock = peer.state(pair.device), peer.clock(pair.device)
+        deltas = []
+        for at, patch in enumerate(self._patches):
+            writer = Writer(f"replica{at:03}", (at + 2 << 24) + 0x0BADCA, ms=START_MS + 1_000 + at)
+            replica = peer.adopt(state, writer)
+            peer.write(replica, patch)
+            deltas.append(peer.delta(replica, clock))
+        return peer.save(pair.device), *deltas
+
+    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+        saved, *deltas = inputs
+        takers = [peer.load(saved, Writer("device", DEVICE_ID, ms=START_MS + 2_000)) for _ in range(self.copies)]
+        laps = laps or Laps()
+        with Settled():
+            with laps.timed("merge", copies=self.copies):
+                takers = [peer.merge_all(taker, deltas) for taker in takers]
+            with laps.timed("read", copies=self.copies):
+                reads = [peer.read(taker) for taker in takers]
+        for read in reads:
+            laps.check(peer, read, all_patched(self._document, self._patches), what="the one that took in all")
+        return laps
+
+    def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
+        saved, *deltas = inputs
+        taker = peer.merge_all(peer.load(saved, Writer("device", DEVICE_ID, ms=START_MS + 2_000)), deltas)
+        return {"delta": sum(map(len, deltas)) / len(deltas), "state": len(peer.state(taker))}
+
+
+class Fleet(Workload):
+    """W6: stored states, many of one shape, each merged with a delta once."""
+
+    key = "W6"
+    steps = ("a shadow",)
+    fresh = True
+
+    def __init__(self, *, shadows: int = 500) -> None:
+        self.copies = shadows
+        self.title = "stored state and one delta, bytes to bytes; shadows of 20 fields"
+
+    def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
+        random = Random(turn)
+        inputs: list[bytes] = []
+        for at in range(self.copies):
+            device = Writer(f"device{at:05}", random.getrandbits(31), ms=START_MS + random.getrandbits(20))
+            cloud = Writer("cloud", 1 << 31 | random.getrandbits(31), ms=device.ms + STEP_MS)
+            kept, author = peer.create(device), peer.create(cloud)
+            peer.write(kept, self._document(at))
+            peer.sync(kept, author)
+            clock = peer.clock(kept)
+            cloud.ms += STEP_MS
+            peer.write(author, self._patch(at))
+            inputs += [peer.state(kept), peer.delta(author, clock)]
+        return tuple(inputs)
+
+    def _document(self, at: int) -> Document:
+        return patched(THERMOSTAT, {"reported": {"uptime": 1_000 * at, "temperature": 15 + at % 100 / 10}})
+
+    def _patch(self, at: int) -> Patch:
+        return {"desired": {"target": 18 + at % 80 / 10, "power": at % 2 == 0, "limits": {"max": 24 + at % 5}}}
+
+    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+        pairs = list(zip(inputs[::2], inputs[1::2], strict=True))
+        laps = laps or Laps()
+        with Settled(), laps.timed("a shadow", copies=self.copies):
+            merged = [peer.merge_stored(state, delta) for state, delta in pairs]
+        reader = Writer("reader", 1, ms=START_MS + (1 << 24))
+        for at in range(0, self.copies, 10):
+            read = peer.read(peer.adopt(merged[at], reader))
+            laps.check(peer, read, patched(self._document(at), self._patch(at)), what=f"shadow {at}")
+        return laps
+
+    def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
+        merged = [peer.merge_stored(state, delta) for state, delta in zip(inputs[::2], inputs[1::2], strict=True)]
+        return {
+            "state": sum(map(len, inputs[::2])) / self.copies,
+            "delta": sum(map(len, inputs[1::2])) / self.copies,
+            "state after": sum(map(len, merged)) / self.copies,
+        }
+
+
+class Churn(Workload):
+    """W7: keys come and go."""
+
+    key = "W7"
+    steps = ("add and remove", "settle")
+    copies = 1
+
+    def __init__(self, *, keys: int = 10_000, batch: int = 100) -> None:
+        self._keys = keys
+        batches = [[f"session{at:05}" for at in range(first, first + batch)] for first in range(0, keys, batch)]
+        self._patches: list[tuple[Patch, Patch]] = [
+            ({"reported": dict.fromkeys(keys, 1)}, {"reported": dict.fromkeys(keys)}) for keys in batches
+        ]
+        self.title = f"{keys:,} keys added and removed, {batch} at a time, until all replicas have seen it"
+
+    def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
+        return _save(peer, _begin(peer, THERMOSTAT))
+
+    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+        laps = laps or Laps()
+        pair = _load(peer, inputs)
+        for replica in self._churn(peer, pair, laps):
+            laps.check(peer, peer.read(replica), THERMOSTAT, what="settled")
+        return laps
+
+    def _churn(self, peer: Peer, pair: Pair, laps: Laps) -> Sequence[Replica]:
+        with Settled():
+            with laps.timed("add and remove"):
+                for added, removed in self._patches:
+                    pair.by_device.ms += STEP_MS
+                    peer.write(pair.device, added)
+                    peer.write(pair.device, removed)
+            pair.by_cloud.ms = pair.by_device.ms
+            with laps.timed("settle"):
+                peer.sync(pair.device, pair.cloud)
+                return peer.settle([pair.device, pair.cloud])
+
+    def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
+        pair = _load(peer, inputs)
+        # One more write in the state compared with, so that a longer clock is not taken for what is left of the keys.
+        pair.by_device.ms += STEP_MS
+        peer.put(pair.device, "reported", "uptime", THERMOSTAT["reported"]["uptime"])
+        before = len(peer.state(pair.device))
+        pair = _load(peer, inputs)
+        device, _ = self._churn(peer, pair, Laps())
+        left = len(peer.state(device)) - before
+        return {"left": left, "left a key": left / self._keys}
+
+
+def full() -> list[Workload]:
+    """Return the workloads at the sizes that the goals are set for."""
+    return [Small(), Large(), Wide(), Long(), Crowd(), Fleet(), Churn()]
+
+
+def quick() -> list[Workload]:
+    """Return the workloads at a tenth of the sizes, for a look of seconds."""
+    return [
+        Small(copies=20),
+        Large(copies=4),
+        Wide(fields=10_000),
+        Long(updates=2_000),
+        Crowd(copies=1),
+        Fleet(shadows=100),
+        Churn(keys=1_000),
+    ]
