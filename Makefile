@@ -6,17 +6,18 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH = $(BIN)/python -m pytest benchmarks/suites --benchmark-columns=median,iqr,ops,rounds
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable
 SAY = echo "crdtshadow:"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one virtual environment, one installer at a time
-.PHONY: help demo test check deep format clean
+.PHONY: help demo test check deep bench bench-full format clean
 MAKEFLAGS += --no-builtin-rules
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo-stamp ## Show diverged shadows becoming one, told step by step
 	@$(BIN)/crdtshadow demo $(ARGS)
@@ -32,6 +33,16 @@ check: $(VENV)/.dev-stamp ## Lint, check format, types and the layers
 
 deep: $(VENV)/.dev-stamp ## Run all tests, the deep ones too, with many more generated examples
 	CRDTSHADOW_HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -m "deep or not deep" $(ARGS)
+
+bench: $(VENV)/.bench-stamp ## Benchmark each step, then race the peers, small sizes only: about two minutes
+	$(BENCH) --benchmark-max-time=0.3 --benchmark-min-rounds=3 $(ARGS)
+	$(BIN)/python -m benchmarks.peers --quick
+	$(BIN)/python -m benchmarks.growth --quick
+
+bench-full: $(VENV)/.bench-stamp ## Benchmark everything at all sizes and write benchmarks/RESULTS.md
+	$(BENCH) -m "deep or not deep" $(ARGS)
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.peers
 
 format: $(VENV)/.dev-stamp ## Format the code and apply the safe fixes
 	$(BIN)/python -m ruff format .
@@ -60,4 +71,9 @@ $(VENV)/.demo-stamp: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.dev-stamp: $(BIN)/python pyproject.toml constraints.txt
 	@$(SAY) "installing the package and the development tools into $(VENV) ..."
 	@$(INSTALL) '.[dev]'
+	@touch $(VENV)/.demo-stamp $@
+
+$(VENV)/.bench-stamp: $(BIN)/python pyproject.toml constraints.txt
+	@$(SAY) "installing the package, the peers and the benchmarks' tools into $(VENV) ..."
+	@$(INSTALL) '.[bench]'
 	@touch $(VENV)/.demo-stamp $@

@@ -37,7 +37,12 @@ def test_shell_blocks_run_in_order(tmp_path: Path) -> None:
     script = "\n".join(line for line in lines if not SETS_UP.match(line))
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     outcome = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
