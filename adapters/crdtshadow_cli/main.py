@@ -26,6 +26,7 @@ from crdtshadow_cli.errors import (
 from crdtshadow_cli.output import Output, one_line
 
 COMMANDS: Final = (
+    "demo",
     "ingest",
     "show",
     "history",

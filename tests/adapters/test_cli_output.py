@@ -63,6 +63,12 @@ def test_every_command_helps_with_examples(command: str) -> None:
     assert max(map(len, ran.stdout.splitlines())) <= 120
 
 
+def test_every_module_that_adds_a_command_is_listed() -> None:
+    modules = Path(entry.__file__).parent.glob("*.py")
+    adding = {module.stem for module in modules if "\ndef add_parser(" in module.read_text(encoding="utf-8")}
+    assert set(COMMANDS) == adding
+
+
 def test_help_lists_commands_and_exit_codes() -> None:
     ran = run("--help")
     assert ran.code == 0

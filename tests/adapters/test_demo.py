@@ -18,6 +18,7 @@ from crdtshadow_local import Store
 from crdtshadow_walk import ShadowKey
 
 from crdtshadow import Policy, find_conflicts, resolve
+from tests.adapters.fleet import run as command_line
 
 
 def run(command: Any, *argv: str) -> tuple[int, str]:
@@ -50,6 +51,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     stdout, _ = run_demo(tmp_path_factory.mktemp("demo"), form=("--json",))
     told: dict[str, Any] = json.loads(stdout)
     return told
+
+
+def test_it_runs_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = command_line("demo")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == [demo.HTML]
 
 
 # The input.
