@@ -1,16 +1,34 @@
 """The six-step walk of a shadow's messages, ingest, decode, merge, resolve, store, publish, on any store.
 
-A reading order: :mod:`~crdtshadow_walk.messages` (what arrives), :mod:`~crdtshadow_walk.ports` (what a
-store must do), :mod:`~crdtshadow_walk.outcomes` (what comes of it), :mod:`~crdtshadow_walk.audit`,
+A reading order: :mod:`~crdtshadow_walk.messages` (what arrives), :mod:`~crdtshadow_walk.parse` (as JSON, read
+strictly by :mod:`~crdtshadow_walk.json_text`), :mod:`~crdtshadow_walk.ports` (what a store must do),
+:mod:`~crdtshadow_walk.outcomes` (what comes of it), :mod:`~crdtshadow_walk.audit`,
 :mod:`~crdtshadow_walk.settle` (one shadow's part of a batch), :mod:`~crdtshadow_walk.rewrite` (the
 conditional write), :mod:`~crdtshadow_walk.walk` (a batch), :mod:`~crdtshadow_walk.publish`,
-:mod:`~crdtshadow_walk.review` (what people do), :mod:`~crdtshadow_walk.memory` (a store for tests).
+:mod:`~crdtshadow_walk.review` (what people do), :mod:`~crdtshadow_walk.facts` (all of this as JSON),
+:mod:`~crdtshadow_walk.memory` (a store for tests).
 """
 
 from __future__ import annotations
 
 from crdtshadow_walk.audit import Entry, audit
-from crdtshadow_walk.errors import RevisionConflict, StateDamaged
+from crdtshadow_walk.errors import MessageRefused, RevisionConflict, StateDamaged
+from crdtshadow_walk.facts import (
+    Data,
+    clock_data,
+    decision_data,
+    field_data,
+    find_write,
+    iso_time,
+    key_data,
+    say_list,
+    say_stamp,
+    say_time,
+    stamp_data,
+    verdict_data,
+    write_data,
+)
+from crdtshadow_walk.json_text import decode_json
 from crdtshadow_walk.memory import MemoryStore
 from crdtshadow_walk.messages import (
     DeltaMessage,
@@ -21,6 +39,7 @@ from crdtshadow_walk.messages import (
     shadow_key,
 )
 from crdtshadow_walk.outcomes import Echo, Failed, Merged, Outcome, Parked, Refused, Settled, Walked
+from crdtshadow_walk.parse import MESSAGE_BYTES_MAX, parse_message, read_message, read_offline
 from crdtshadow_walk.ports import Change, Record, Refusal, Store
 from crdtshadow_walk.publish import Publication, outgoing, publication, publish
 from crdtshadow_walk.review import resolve_anew, resolve_conflict, set_policy
@@ -28,7 +47,9 @@ from crdtshadow_walk.settle import Held, conclude, decode_record
 from crdtshadow_walk.walk import walk
 
 __all__ = [
+    "MESSAGE_BYTES_MAX",
     "Change",
+    "Data",
     "DeltaMessage",
     "DocumentEvent",
     "Echo",
@@ -38,6 +59,7 @@ __all__ = [
     "MemoryStore",
     "Merged",
     "Message",
+    "MessageRefused",
     "OfflineChanges",
     "Outcome",
     "Parked",
@@ -52,14 +74,30 @@ __all__ = [
     "Store",
     "Walked",
     "audit",
+    "clock_data",
     "conclude",
+    "decision_data",
+    "decode_json",
     "decode_record",
+    "field_data",
+    "find_write",
+    "iso_time",
+    "key_data",
     "outgoing",
+    "parse_message",
     "publication",
     "publish",
+    "read_message",
+    "read_offline",
     "resolve_anew",
     "resolve_conflict",
+    "say_list",
+    "say_stamp",
+    "say_time",
     "set_policy",
     "shadow_key",
+    "stamp_data",
+    "verdict_data",
     "walk",
+    "write_data",
 ]

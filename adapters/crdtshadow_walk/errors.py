@@ -1,4 +1,7 @@
-"""What can fail between the walk and a store.
+"""What can fail between the walk and a store, and before the walk begins.
+
+RemoteError
+└── MessageRefused     message_refused     not one of the messages that the walk takes
 
 AdapterError
 ├── RevisionConflict   revision_conflict   somebody else wrote first (retryable; the walk does)
@@ -7,7 +10,13 @@ AdapterError
 
 from __future__ import annotations
 
-from crdtshadow.errors import AdapterError
+from crdtshadow.errors import AdapterError, RemoteError
+
+
+class MessageRefused(RemoteError):
+    """Not one of the messages that the walk takes."""
+
+    code = "message_refused"
 
 
 class RevisionConflict(AdapterError):
