@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from benchmarks.peers import OURS, get_peer
-from benchmarks.race import ROOT, Json, progress
+from benchmarks.race import ROOT, Json, progress, with_sums
 from benchmarks.ratios import Interval, bootstrap
 from benchmarks.tables import ratio, seconds, size, table
 from benchmarks.workloads import Workload, full, quick
@@ -120,9 +120,7 @@ def serve() -> None:
             answer = workload.sizes(peer, prepared[workload.key])
         else:
             inputs = workload.prepare(peer, turn=question["turn"]) if workload.fresh else prepared[workload.key]
-            answer = workload.run(peer, inputs).seconds
-            if workload.total:
-                answer["total"] = sum(answer[step] for step in workload.total)
+            answer = with_sums(workload, workload.run(peer, inputs))
         print(json.dumps(answer), flush=True)
 
 

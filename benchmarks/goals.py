@@ -102,12 +102,15 @@ def times_as_fast(entry: Json, name: str, step: str) -> Spread | None:
     return spread(paired(theirs, its)) if theirs and its else None
 
 
+# In W1 and W2 the total is a sync and two reads, as it was when the goals were set; it shall hold with the writes too.
 GOALS: Final[tuple[Goal, ...]] = (
     TimesAsFast("W1", "total", 4),
+    TimesAsFast("W1", "with writes", 4),
     TimesAsFast("W1", "sync", 2),
     AtMost("W1", "state", of_json=1.05),
     AtMost("W1", "delta", of_rival=1),
     TimesAsFast("W2", "total", 6),
+    TimesAsFast("W2", "with writes", 6),
     TimesAsFast("W2", "sync", 2.5),
     AtMost("W2", "delta", of_rival=0.65),
     TimesAsFast("W3", "sync", 5),

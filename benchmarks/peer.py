@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -39,6 +40,9 @@ class Peer(ABC):
     """A library that keeps documents in step, behind the few things that the workloads ask of it.
 
     Clocks, deltas and states cross between replicas as bytes, as they would on a wire.
+
+    A replica that is at hand stays at hand: whatever a user would keep in a variable, such as a root
+    map, is part of what a peer calls a replica, and is not looked up again in every call.
 
     Attributes:
         name: How it is called in the results.
@@ -93,6 +97,10 @@ class Peer(ABC):
     @abstractmethod
     def read(self, replica: Replica) -> Document:
         """Return the whole document as a fresh nested dict."""
+
+    def read_text(self, replica: Replica) -> str:
+        """Return the whole document as JSON text."""
+        return json.dumps(self.read(replica), separators=(",", ":"))
 
     @abstractmethod
     def clock(self, replica: Replica) -> bytes:

@@ -17,7 +17,7 @@ from time import strftime
 from typing import Any, Final, TypeAlias
 
 from benchmarks.peer import Peer
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Laps, Workload
 
 ROOT: Final = Path(__file__).parent.parent
 ROUNDS: Final = {"W1": 60, "W2": 40, "W3": 7, "W4": 5, "W5": 20, "W6": 20, "W7": 7}
@@ -41,14 +41,14 @@ def race(
     """Run everything, and return by workload and peer what it took.
 
     Returns:
-        By workload: ``title``, ``steps``, ``total``, and ``peers``: by name, ``seconds`` (a list by
+        By workload: ``title``, ``steps`` (those that are sums too), and ``peers``: by name, ``seconds`` (a list by
         step, one entry a round, the same rounds for everybody), ``bytes`` by name, ``wrong``.
     """
     random = Random(seed)
     results: dict[str, Json] = {}
     inputs = {}
     for workload in workloads:
-        entry: Json = {"title": workload.title, "steps": workload.steps, "total": workload.total, "peers": {}}
+        entry: Json = {"title": workload.title, "steps": [*workload.steps, *workload.sums], "peers": {}}
         results[workload.key] = entry
         for peer in peers:
             if takes_part(peer, workload):
@@ -56,7 +56,7 @@ def race(
                 prepared = workload.prepare(peer)
                 inputs[workload.key, peer.name] = prepared
                 entry["peers"][peer.name] = {
-                    "seconds": {step: [] for step in workload.steps},
+                    "seconds": {step: [] for step in entry["steps"]},
                     "bytes": workload.sizes(peer, prepared),
                     "wrong": "",
                 }
@@ -69,16 +69,17 @@ def race(
             fresh = workload.prepare(peer, turn=turn) if workload.fresh else inputs[workload.key, peer.name]
             laps = workload.run(peer, fresh)
             result = results[workload.key]["peers"][peer.name]
-            for step, seconds in laps.seconds.items():
+            for step, seconds in with_sums(workload, laps).items():
                 result["seconds"][step].append(seconds)
             result["wrong"] = result["wrong"] or laps.wrong
     say(1, "")
-    for entry in results.values():
-        if entry["total"]:
-            for result in entry["peers"].values():
-                columns = [result["seconds"][step] for step in entry["total"]]
-                result["seconds"]["total"] = [sum(row) for row in zip(*columns, strict=True)]
     return results
+
+
+def with_sums(workload: Workload, laps: Laps) -> dict[str, float]:
+    """Return the seconds of each step of a run, those that are sums of others too."""
+    sums = {name: sum(laps.seconds[step] for step in steps) for name, steps in workload.sums.items()}
+    return {**laps.seconds, **sums}
 
 
 def _schedule(workloads: Sequence[Workload], rounds: Mapping[str, int]) -> Iterator[tuple[Workload, int]]:

@@ -63,6 +63,18 @@ def peers_report(told: Json) -> str:
     return "\n".join(parts)
 
 
+def goals_report(told: Json) -> str:
+    """Return the goals, and beside them what each step took of us and of the rival: for a quick look."""
+    rows = []
+    for key, entry in told["workloads"].items():
+        sides = [entry["peers"].get(name) for name in (OURS, RIVAL)]
+        for step in entry["steps"]:
+            took = [seconds(median(side["seconds"][step])) if side else "-" for side in sides]
+            rows.append([key, step, *took, _spread(entry, OURS, step)])
+    steps = table(["", "step", OURS, RIVAL, f"{RIVAL}'s over ours"], rows, right=0)
+    return f"{steps}\n\n{goals_table(told)}\n"
+
+
 def goals_table(told: Json) -> str:
     """Return the goals with what was reached."""
     rows = []
@@ -80,7 +92,7 @@ def goals_table(told: Json) -> str:
 
 def missed(told: Json) -> list[tuple[str, str]]:
     """Return workload and step of each goal of time that was missed."""
-    steps = {key: {*entry["steps"], "total"} for key, entry in told["workloads"].items()}
+    steps = {key: entry["steps"] for key, entry in told["workloads"].items()}
     return [
         (goal.workload, goal.step)
         for goal in GOALS
@@ -92,7 +104,7 @@ def missed(told: Json) -> list[tuple[str, str]]:
 
 def _workload(entry: Json) -> Iterator[str]:
     """Yield the lines on one workload: ratios, then times and bytes, then who got it wrong."""
-    steps = [*entry["steps"], *(["total"] if entry["total"] else [])]
+    steps = entry["steps"]
     if RIVAL in entry["peers"]:
         rows = [[name, *[_spread(entry, name, step) for step in steps]] for name in entry["peers"]]
         yield table([f"{RIVAL}'s time over its own", *steps], rows)
@@ -113,7 +125,7 @@ def _workload(entry: Json) -> Iterator[str]:
 
 
 def _spread(entry: Json, name: str, step: str) -> str:
-    spread = times_as_fast(entry, name, step)
+    spread = times_as_fast(entry, name, step) if name in entry["peers"] else None
     return f"{ratio(spread.median)} ({ratio(spread.low)}-{ratio(spread.high)})" if spread else "-"
 
 

@@ -149,6 +149,17 @@ def patched(document: Document, patch: Patch) -> Document:
     return result
 
 
+def renamed(document: Document, suffix: str) -> Document:
+    """Return *document* with *suffix* at the end of every key.
+
+    >>> renamed({"fan": {"on": True}}, "-7")
+    {'fan-7': {'on-7': True}}
+    """
+    return {
+        key + suffix: renamed(value, suffix) if isinstance(value, dict) else value for key, value in document.items()
+    }
+
+
 def all_patched(document: Document, patches: Iterable[Patch]) -> Document:
     """Return *document* with all of *patches* applied in turn."""
     for patch in patches:

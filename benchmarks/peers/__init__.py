@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
@@ -11,14 +12,15 @@ OURS: Final = "crdtshadow"
 RIVAL: Final = "pycrdt"
 """Whom the goals are set against: times are told as ratios to its own."""
 
-_MODULES: Final = ("crdtshadow", "pycrdt", "loro", "automerge", "y_py", "baselines")
+MODULES: Final = ["crdtshadow", "pycrdt", "loro", "automerge", "y_py", "baselines"]
+"""Of this package; each has one peer or two."""
 
 
-def find_peers() -> tuple[list[Peer], dict[str, str]]:
-    """Return the peers that are installed, in a fixed order, and what keeps the others out."""
+def find_peers(modules: Sequence[str] = MODULES) -> tuple[list[Peer], dict[str, str]]:
+    """Return the peers in *modules* that are installed, in a fixed order, and what keeps the others out."""
     peers: list[Peer] = []
     missing: dict[str, str] = {}
-    for name in _MODULES:
+    for name in modules:
         try:
             module = import_module(f"benchmarks.peers.{name}")
         except ImportError as error:

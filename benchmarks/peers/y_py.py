@@ -18,7 +18,7 @@ class YPy(Peer):
     name = "y-py"
     distribution = "y-py"
     best: ClassVar[tuple[str, ...]] = (
-        "a section is a root map; a read parses the JSON text of each",
+        "a section is a root map; a read parses the JSON text of each, which is what it hands out",
         "an update is one transaction",
     )
 
@@ -48,6 +48,10 @@ class YPy(Peer):
     def read(self, replica: Replica) -> Document:
         parts = {section: json.loads(replica.get_map(section).to_json()) for section in _SECTIONS}
         return {section: part for section, part in parts.items() if part}
+
+    def read_text(self, replica: Replica) -> str:
+        desired, reported = (replica.get_map(section).to_json() for section in _SECTIONS)
+        return f'{{"desired":{desired},"reported":{reported}}}'
 
     def clock(self, replica: Replica) -> bytes:
         clock: bytes = y_py.encode_state_vector(replica)
