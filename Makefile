@@ -35,7 +35,7 @@ deep: $(VENV)/.dev-stamp ## Run all tests, the deep ones too, with many more gen
 	CRDTSHADOW_HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -m "deep or not deep" $(ARGS)
 
 bench: $(VENV)/.bench-stamp ## Benchmark each step, then race the peers, small sizes only: about two minutes
-	$(BENCH) --benchmark-max-time=0.3 --benchmark-min-rounds=3 $(ARGS)
+	$(BENCH) --benchmark-max-time=0.5 --benchmark-min-rounds=3 $(ARGS)
 	$(BIN)/python -m benchmarks.peers --quick
 	$(BIN)/python -m benchmarks.growth --quick
 

@@ -1,9 +1,11 @@
 """Two revisions against each other, alternately in one run.
 
-    python -m benchmarks.compare OLD NEW [--full] [--workload W1 ...] [--json FILE]
+    python -m benchmarks.compare OLD NEW [--full] [--workload W1,...] [--json FILE]
 
 OLD and NEW are git revisions; ``.`` is the working tree as it is. Each is unpacked into a temporary
-directory, and measured by the benchmarks of *this* tree, in processes that take turns. Where an
+directory, and measured by the workloads of *this* tree, in processes that take turns. The few lines
+that use the library, ``peers/crdtshadow.py``, are each revision's own, since a public API may move;
+this tree's, if it has none. Where an
 interpreter's objects lie, and how its strings hash, makes a few per cent; so the run has several
 sittings, each with fresh processes and another hash seed, the same for both. What is told is the
 median of the paired ratios, NEW's time over OLD's, with a 95 % interval by bootstrap over sittings
@@ -19,6 +21,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -26,8 +29,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from benchmarks.peer import Peer
 from benchmarks.peers import OURS, get_peer
-from benchmarks.race import ROOT, Json, progress, with_sums
+from benchmarks.race import ROOT, Json, chosen, progress, with_sums
 from benchmarks.ratios import Interval, bootstrap
 from benchmarks.tables import ratio, seconds, size, table
 from benchmarks.workloads import Workload, full, quick
@@ -48,7 +52,7 @@ if not crdtshadow.__file__.startswith(tree):
     sys.exit("another crdtshadow is in the way: " + crdtshadow.__file__)
 sys.path[0] = root
 from benchmarks.compare import serve
-serve()
+serve(tree)
 """
 
 
@@ -107,9 +111,23 @@ class Worker:
         self._process.communicate()
 
 
-def serve() -> None:
+def adapter_of(tree: Path) -> Peer:
+    """Return the library of *tree* as a peer, by the adapter that lies there."""
+    path = tree / "benchmarks" / "peers" / "crdtshadow.py"
+    if not path.exists():
+        return get_peer(OURS)
+    spec = spec_from_file_location("adapter", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    peer: Peer = module.PEERS[0]()
+    return peer
+
+
+def serve(tree: str) -> None:
     """Answer questions, one a line, until there are no more; the other end of :class:`Worker`."""
-    peer = get_peer(OURS)
+    peer = adapter_of(Path(tree))
     prepared: dict[str, Any] = {}
     for line in sys.stdin:
         question = json.loads(line)
@@ -224,7 +242,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("old", help="a git revision, or . for the working tree")
     parser.add_argument("new", help="likewise")
     parser.add_argument("--full", action="store_true", help="at the sizes of the goals, not a tenth of them")
-    parser.add_argument("--workload", nargs="+", choices=keys, metavar="W", default=keys, help="only these")
+    parser.add_argument("--workload", type=chosen(keys), metavar="W1,...", default=keys, help="only these")
     parser.add_argument("--sittings", type=int, default=SITTINGS, help="pairs of fresh processes")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="in each sitting")
     parser.add_argument("--seed", type=int, default=0, help="of the shuffled order")

@@ -6,6 +6,7 @@ only their ratios are told as results.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
@@ -93,6 +94,19 @@ def _schedule(workloads: Sequence[Workload], rounds: Mapping[str, int]) -> Itera
         yield workloads[at], turn
 
 
+def chosen(names: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return what reads some of *names*, given with commas between them."""
+
+    def read(text: str) -> list[str]:
+        given = text.split(",")
+        for name in given:
+            if name not in names:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(names)}")
+        return [name for name in names if name in given]
+
+    return read
+
+
 def environment(peers: Sequence[Peer]) -> Json:
     """Return where and with what a run took place."""
     return {
@@ -128,10 +142,11 @@ def progress(done: float, what: str) -> None:
     if sys.stderr.isatty():
         line = f"[{done:4.0%}] {what}"
         sys.stderr.write(f"\r{line:<78.78}" if what else f"\r{'':78}\r")
-    elif what and round(done * 100) % 10 == 0 and _told_last[0] != round(done * 100):
-        _told_last[0] = round(done * 100)
+    elif what and int(done * 10) != _told_last[0]:
+        _told_last[0] = int(done * 10)
         sys.stderr.write(f"[{done:4.0%}] {what}\n")
     sys.stderr.flush()
 
 
 _told_last = [-1]
+"""The tenth that was told last, where lines cannot be written over."""

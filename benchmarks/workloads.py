@@ -91,12 +91,12 @@ class Laps:
         self.seconds[self._step] = self.seconds.get(self._step, 0.0) + took
 
     def check(self, peer: Peer, read: Document, expected: Document, *, what: str) -> None:
-        """Compare what *peer* read; 1 and 1.0 are the same, as in JSON.
+        """Compare what *peer* read; 1 and 1.0 are the same, as in JSON, but true is not 1.
 
         Raises:
             WrongResult: It is not *expected*, and the peer does not say that it may diverge.
         """
-        if read != expected:
+        if not _alike(read, expected):
             wrong = f"{what}: {_difference(read, expected, '')}"
             if not peer.diverges:
                 raise WrongResult(f"{peer.name}, {wrong}")
@@ -148,10 +148,16 @@ class Workload(ABC):
         """Return what there is to say about bytes, by name."""
 
 
+def _alike(read: object, expected: object) -> bool:
+    if isinstance(read, dict) and isinstance(expected, dict):
+        return read.keys() == expected.keys() and all(_alike(read[key], value) for key, value in expected.items())
+    return read == expected and isinstance(read, bool) == isinstance(expected, bool)
+
+
 def _difference(read: object, expected: object, path: str) -> str:
     if isinstance(read, dict) and isinstance(expected, dict):
         for key in sorted(read.keys() | expected.keys()):
-            if key not in read or key not in expected or read[key] != expected[key]:
+            if key not in read or key not in expected or not _alike(read[key], expected[key]):
                 return _difference(read.get(key), expected.get(key), f"{path}/{key}")
     return f"{path} is {read!r:.80}, not {expected!r:.80}"
 

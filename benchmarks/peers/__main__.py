@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.fresh import measure_imports, measure_memory
@@ -20,7 +20,7 @@ from benchmarks.hot import find_hot_spots, spots_table
 from benchmarks.peer import Peer
 from benchmarks.peers import MODULES, RIVAL, find_peers
 from benchmarks.probes import probe
-from benchmarks.race import QUICK_ROUNDS, ROUNDS, Json, environment, progress, race
+from benchmarks.race import QUICK_ROUNDS, ROUNDS, Json, chosen, environment, progress, race
 from benchmarks.report import DATA, PEERS_FILE, bench_json, goals_report, missed, peers_report, write_results
 from benchmarks.workloads import Workload, full, quick
 
@@ -67,19 +67,6 @@ def main(arguments: Sequence[str]) -> None:
         print(f"written: {write_results()}")
     else:
         print("not a full run, so RESULTS.md stays as it is")
-
-
-def chosen(names: Sequence[str]) -> Callable[[str], list[str]]:
-    """Return what reads some of *names*, given with commas between them."""
-
-    def read(text: str) -> list[str]:
-        given = text.split(",")
-        for name in given:
-            if name not in names:
-                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(names)}")
-        return [name for name in names if name in given]
-
-    return read
 
 
 def _measure_costs(told: Json, workloads: Sequence[Workload], peers: Sequence[Peer]) -> Json:

@@ -15,8 +15,8 @@ from benchmarks.peer import Writer
 from benchmarks.peers.crdtshadow import CrdtShadow
 from benchmarks.ratios import exponent
 from benchmarks.shadows import THERMOSTAT, flat, json_bytes
-from benchmarks.workloads import Churn, Fleet, Large, Long, Small, Wide, Workload
-from tests.benchmarks.counting import count_calls, peak_bytes
+from benchmarks.workloads import Churn, Crowd, Fleet, Large, Long, Small, Wide, Workload
+from tests.benchmarks.counting import calls_by_step, count_calls, peak_bytes
 
 FLAT = 0.02
 """The greatest exponent that passes for flat: a tenth more for a hundred times the size."""
@@ -51,6 +51,21 @@ def sizes_of(workload: Workload) -> dict[str, float]:
 )
 def test_sizes_do_not_grow(workload: Workload, what: str, limit: float) -> None:
     assert sizes_of(workload)[what] <= limit
+
+
+@pytest.mark.parametrize(
+    ("workload", "step", "limit"),
+    [
+        pytest.param(Small(copies=4), "sync", 2_400, id="W1-sync"),
+        pytest.param(Small(copies=4), "total", 3_100, id="W1-total"),
+        pytest.param(Large(copies=2), "total", 10_300, id="W2-total"),
+        pytest.param(Long(updates=200), "a write", 101, id="W4-write"),
+        pytest.param(Crowd(copies=1), "total", 157_000, id="W5-total"),
+        pytest.param(Fleet(shadows=10, own=2), "a shadow", 2_930, id="W6-a-shadow"),
+    ],
+)
+def test_calls_do_not_grow(workload: Workload, step: str, limit: float) -> None:
+    assert calls_by_step(workload, CrdtShadow())[step] <= limit
 
 
 def test_the_goals_for_bytes_that_are_reached_stay_reached() -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from benchmarks import report
-from benchmarks.compare import CannotCompare, compare, told, unpacked
+from benchmarks.compare import CannotCompare, adapter_of, compare, told, unpacked
 from benchmarks.goals import GOALS
 from benchmarks.hot import find_hot_spots
 from benchmarks.peer import Peer, Replica
-from benchmarks.peers import OURS, RIVAL, find_peers
+from benchmarks.peers import OURS, RIVAL, crdtshadow, find_peers
 from benchmarks.peers.baselines import DictUpdate, NewestRow
 from benchmarks.peers.crdtshadow import CrdtShadow
 from benchmarks.probes import probe
@@ -49,6 +50,17 @@ class Stand(NewestRow):
     name = RIVAL
 
 
+class Truthful(NewestRow):
+    """Reads 1 where true was written."""
+
+    name = "truthful"
+
+    def read(self, replica: Replica) -> Document:
+        read = super().read(replica)
+        read["reported"]["power"] = int(read["reported"]["power"])
+        return read
+
+
 class Forgetful(NewestRow):
     """Loses a field when it reads."""
 
@@ -76,6 +88,11 @@ def test_every_step_is_timed_and_every_result_right(workload: Workload, peer: Pe
 def test_a_wrong_result_does_not_pass(workload: Workload) -> None:
     with pytest.raises(WrongResult, match="forgetful"):
         workload.run(Forgetful(), workload.prepare(Forgetful()))
+
+
+def test_true_is_not_one() -> None:
+    with pytest.raises(WrongResult, match="/reported/power is 1, not True"):
+        TINY[0].run(Truthful(), TINY[0].prepare(Truthful()))
 
 
 def test_a_peer_that_diverges_is_told_so() -> None:
@@ -153,6 +170,15 @@ def test_a_tree_compared_with_itself_has_equal_bytes() -> None:
     assert set(taken["W1"]["steps"]) == {*Small.steps, *Small.sums}
     assert all(old == new for old, new in taken["W1"]["bytes"].values())
     assert "W1" in told(taken)
+
+
+def test_a_revision_is_used_by_the_adapter_it_came_with(tmp_path: Path) -> None:
+    assert adapter_of(tmp_path).name == OURS
+    own = tmp_path / "benchmarks" / "peers" / "crdtshadow.py"
+    own.parent.mkdir(parents=True)
+    source = Path(crdtshadow.__file__).read_text(encoding="utf-8")
+    own.write_text(source.replace('name = "crdtshadow"', 'name = "own"'), encoding="utf-8")
+    assert adapter_of(tmp_path).name == "own"
 
 
 def test_a_revision_that_is_not_there_is_told_so() -> None:
