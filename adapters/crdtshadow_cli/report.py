@@ -181,8 +181,8 @@ def _lost(tale: Tale) -> Iterable[str]:
 
 
 def _lines(arrivals: Iterable[Arrival]) -> Iterable[str]:
-    yield '<section><h2>The input, line by line</h2><div class="scroll" tabindex="0"><table><thead><tr><th>arrived</th>'
-    yield "<th>shadow</th><th>what happened</th><th>as</th><th>outcome</th></tr></thead><tbody>"
+    yield '<section><h2>The input, line by line</h2><div class="scroll" tabindex="0"><table class="input">'
+    yield "<thead><tr><th>arrived</th><th>shadow</th><th>what happened</th><th>as</th><th>outcome</th></tr></thead><tbody>"
     for arrival in arrivals:
         yield (
             f"<tr><td>{say_moment(arrival.at_ms)}</td><td>{arrival.message.key.thing}</td><td>{escape(arrival.note)}</td>"
@@ -241,12 +241,14 @@ section{margin:2.75rem 0 0}
 .legend{display:flex;flex-wrap:wrap;gap:.4rem 1.5rem;margin-top:1.75rem;color:var(--soft);font-size:.875rem}
 .legend span{display:inline-flex;align-items:center;gap:.45rem}
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.7rem}
-.scroll>svg{display:block;margin:1.1rem 1.25rem}
+.scroll>svg{display:block;margin:1.1rem 1.25rem}.scroll+p{margin-top:1rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.6rem .8rem;border-bottom:1px solid var(--line)}
 tbody tr:last-child>*{border-bottom:0}thead th{font-size:.85rem}tbody th{font-weight:400;white-space:nowrap}
+table.input td:not(:nth-child(3),:last-child){white-space:nowrap}
 td ul{list-style:none;margin:0;padding:0;min-width:15rem}
 th.chosen,td.chosen{background:var(--good-soft)}th.chosen small{color:var(--good)}
+th:last-child,td:last-child{min-width:8.5rem}
 td.held b{font-style:italic;font-weight:500}td.lost{background:var(--bad-soft)}td.lost b,td.lost small{color:var(--bad)}
 details{margin-top:.6rem}summary{cursor:pointer;color:var(--soft)}
 pre{background:var(--card);border:1px solid var(--line);border-radius:.7rem;padding:.9rem 1.1rem;overflow-x:auto}
