@@ -13,11 +13,11 @@ SAY = echo "crdtshadow:"
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # one virtual environment, one installer at a time
-.PHONY: help demo test check deep bench bench-full format clean
+.PHONY: help demo test check deep bench bench-full bench-ingest format clean
 MAKEFLAGS += --no-builtin-rules
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo-stamp ## Show diverged shadows becoming one, told step by step
 	@$(BIN)/crdtshadow demo $(ARGS)
@@ -43,6 +43,9 @@ bench-full: $(VENV)/.bench-stamp ## Benchmark everything at all sizes and write 
 	$(BENCH) -m "deep or not deep" $(ARGS)
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.peers
+
+bench-ingest: $(VENV)/.dev-stamp ## Measure `crdtshadow ingest` against plain json.loads: about two minutes
+	$(BIN)/python -m benchmarks.ingest $(ARGS)
 
 format: $(VENV)/.dev-stamp ## Format the code and apply the safe fixes
 	$(BIN)/python -m ruff format .

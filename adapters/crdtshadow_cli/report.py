@@ -182,7 +182,8 @@ def _lost(tale: Tale) -> Iterable[str]:
 
 def _lines(arrivals: Iterable[Arrival]) -> Iterable[str]:
     yield '<section><h2>The input, line by line</h2><div class="scroll" tabindex="0"><table class="input">'
-    yield "<thead><tr><th>arrived</th><th>shadow</th><th>what happened</th><th>as</th><th>outcome</th></tr></thead><tbody>"
+    yield "<thead><tr><th>arrived</th><th>shadow</th><th>what happened</th><th>as</th><th>outcome</th></tr></thead>"
+    yield "<tbody>"
     for arrival in arrivals:
         yield (
             f"<tr><td>{say_moment(arrival.at_ms)}</td><td>{arrival.message.key.thing}</td><td>{escape(arrival.note)}</td>"

@@ -253,6 +253,7 @@ def test_an_interrupted_ingest_keeps_what_it_had(directory: Path, environment: d
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     while not Path(f"{store}-wal").exists():  # it waits for lines, with the store open
         assert process.poll() is None
