@@ -138,7 +138,7 @@ def serve(tree: str) -> None:
             answer = workload.sizes(peer, prepared[workload.key])
         else:
             inputs = workload.prepare(peer, turn=question["turn"]) if workload.fresh else prepared[workload.key]
-            answer = with_sums(workload, workload.run(peer, inputs))
+            answer = with_sums(workload, workload.run(peer, inputs, turn=question["turn"]))
         print(json.dumps(answer), flush=True)
 
 

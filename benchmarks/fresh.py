@@ -13,13 +13,13 @@ from random import Random
 from statistics import median
 from typing import Final
 
-from benchmarks.peer import Peer, Writer
+from benchmarks.peer import Peer
 from benchmarks.peers import get_peer
 from benchmarks.race import ROOT, Json, takes_part
-from benchmarks.workloads import DEVICE_ID, Inputs, Small, Workload, full, quick
+from benchmarks.workloads import Exchange, Inputs, Large, Small, Wide, Workload, full, quick
 
-HELD: Final = {"W1": 1_000, "W2": 100, "W3": 1}
-"""How many loaded replicas are held at once, to tell what one takes."""
+HELD: Final[dict[str, Workload]] = {"W1": Small(copies=1_000), "W2": Large(copies=100)}
+"""So many replicas are held at once, to tell what one takes."""
 
 PEAKED: Final = ("W3", "W4", "W5", "W7")
 """Workloads large enough for the peak of a run to say something."""
@@ -44,6 +44,7 @@ def measure_memory(workload: Workload, peer: Peer, *, is_quick: bool) -> dict[st
     """Return what *workload* takes of memory with *peer*, in bytes: a loaded replica, and the peak of a run."""
     if not takes_part(peer, workload) or workload.key not in {*HELD, *PEAKED}:
         return {}
+    workload = HELD.get(workload.key, workload)
     command = [sys.executable, "-m", "benchmarks.fresh", peer.name, workload.key, *(["--quick"] if is_quick else [])]
     done = subprocess.run(
         command,
@@ -137,10 +138,8 @@ def _measure(workload: Workload, peer: Peer, inputs: Inputs) -> dict[str, float]
     warm.run(peer, warm.prepare(peer))
     begun = _rss_bytes()
     measured: dict[str, float] = {}
-    if workload.key in HELD:
-        held = [peer.load(inputs[0], Writer("device", DEVICE_ID)) for _ in range(HELD[workload.key])]
-        for replica in held:
-            peer.read(replica)
+    if isinstance(workload, Exchange | Wide):
+        held = workload.hold(peer, inputs)
         measured["a replica, read"] = (_rss_bytes() - begun) / len(held)
         del held
     if workload.key in PEAKED:
@@ -152,7 +151,7 @@ def _measure(workload: Workload, peer: Peer, inputs: Inputs) -> dict[str, float]
 def main(arguments: Sequence[str]) -> None:
     """Measure one peer at one workload, whose inputs come in; the answer goes out pickled."""
     name, key, *options = arguments
-    workload = next(each for each in (quick() if options else full()) if each.key == key)
+    workload = HELD.get(key) or next(each for each in (quick() if options else full()) if each.key == key)
     measured = _measure(workload, get_peer(name), pickle.load(sys.stdin.buffer))
     sys.stdout.buffer.write(pickle.dumps(measured))
 

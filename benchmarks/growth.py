@@ -28,6 +28,7 @@ from benchmarks.shadows import CYCLED, THERMOSTAT, flat
 from benchmarks.workloads import CLOUD_ID, DEVICE_ID, STEP_MS, Laps, Settled
 
 ROUNDS: Final = 5
+_WHO: Final = (("device", DEVICE_ID), ("cloud", CLOUD_ID))
 _COPIES_FIELDS: Final = 2_000
 """Small replicas are worked on several at a time, up to this many fields, so that a lap can be timed."""
 
@@ -64,8 +65,9 @@ def hold(peer: Peer, fields: int, copies: int) -> list[Apart]:
     peer.sync(*first)
     saved = peer.save(first[0]), peer.save(first[1])
     pairs = []
-    for _ in range(copies):
-        device, cloud = Writer("device", DEVICE_ID, ms=START_MS + 100), Writer("cloud", CLOUD_ID, ms=START_MS + 200)
+    for at in range(copies):
+        # Each copy has a time of its own, and so its own deltas.
+        device, cloud = (Writer(name, each, ms=START_MS + 100 + at) for name, each in _WHO)
         pairs.append(Apart(peer.load(saved[0], device), peer.load(saved[1], cloud), device))
     return pairs
 

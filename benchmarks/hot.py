@@ -117,7 +117,7 @@ def time_calls(workload: Workload, peer: Peer, *, rounds: int = ROUNDS) -> dict[
     taken: dict[tuple[str, str], list[float]] = {}
     for turn in range(rounds):
         proxy = _Timed(peer)
-        workload.run(cast(Peer, proxy), workload.prepare(peer, turn=turn), laps=_Noted(proxy))
+        workload.run(cast(Peer, proxy), workload.prepare(peer, turn=turn), turn=turn, laps=_Noted(proxy))
         for call, seconds_ in proxy.taken.items():
             taken.setdefault(call, []).extend(seconds_)
     return {call: (round(len(each) / rounds / workload.copies), median(each)) for call, each in taken.items()}
@@ -142,7 +142,7 @@ def find_hot_spots(workload: Workload, step: str, *, rounds: int = 3) -> list[Sp
     profile = Profile()
     steps = workload.sums.get(step, (step,))
     for turn in range(rounds):
-        workload.run(peer, workload.prepare(peer, turn=turn), laps=_Profiled(profile, steps))
+        workload.run(peer, workload.prepare(peer, turn=turn), turn=turn, laps=_Profiled(profile, steps))
     profiled: dict[tuple[str, int, str], tuple[Any, ...]] = Stats(profile).stats  # type: ignore[attr-defined]  # not in typeshed
     spent = sum(row[2] for row in profiled.values())
     spots = [

@@ -21,7 +21,7 @@ from benchmarks.peer import Peer
 from benchmarks.workloads import Laps, Workload
 
 ROOT: Final = Path(__file__).parent.parent
-ROUNDS: Final = {"W1": 60, "W2": 40, "W3": 7, "W4": 5, "W5": 20, "W6": 20, "W7": 7}
+ROUNDS: Final = {"W1": 60, "W2": 40, "W3": 7, "W4": 5, "W5": 30, "W6": 20, "W7": 7}
 """20 rounds of W6, of 500 shadows each, make its 10,000."""
 
 QUICK_ROUNDS: Final = {"W1": 15, "W2": 11, "W3": 3, "W4": 5, "W5": 7, "W6": 7, "W7": 5}
@@ -48,12 +48,17 @@ def race(
     random = Random(seed)
     results: dict[str, Json] = {}
     inputs = {}
+    schedule = list(_schedule(workloads, rounds))
+    runs = sum(takes_part(peer, workload) for workload in workloads for peer in peers)
+    runs += sum(takes_part(peer, workload) for workload, _ in schedule for peer in peers)
+    done = 0
     for workload in workloads:
         entry: Json = {"title": workload.title, "steps": [*workload.steps, *workload.sums], "peers": {}}
         results[workload.key] = entry
         for peer in peers:
             if takes_part(peer, workload):
-                say(0, f"{workload.key} is prepared for {peer.name}")
+                say(done / runs, f"{workload.key} is prepared for {peer.name}")
+                done += 1
                 prepared = workload.prepare(peer)
                 inputs[workload.key, peer.name] = prepared
                 entry["peers"][peer.name] = {
@@ -61,14 +66,14 @@ def race(
                     "bytes": workload.sizes(peer, prepared),
                     "wrong": "",
                 }
-    schedule = list(_schedule(workloads, rounds))
-    for done, (workload, turn) in enumerate(schedule):
+    for workload, turn in schedule:
         runners = [peer for peer in peers if takes_part(peer, workload)]
         random.shuffle(runners)
         for peer in runners:
-            say(done / len(schedule), f"{workload.key}, {peer.name}")
+            say(done / runs, f"{workload.key}, {peer.name}")
+            done += 1
             fresh = workload.prepare(peer, turn=turn) if workload.fresh else inputs[workload.key, peer.name]
-            laps = workload.run(peer, fresh)
+            laps = workload.run(peer, fresh, turn=turn)
             result = results[workload.key]["peers"][peer.name]
             for step, seconds in with_sums(workload, laps).items():
                 result["seconds"][step].append(seconds)

@@ -60,19 +60,20 @@ class Divergence(NamedTuple):
         return patched(patched(self.document, self.by_device), self.by_cloud)
 
 
-def small() -> Divergence:
-    """Return W1's: 20 fields, 3 changed on each side, one of them the same."""
+def small(at: int = 0) -> Divergence:
+    """Return W1's: 20 fields, 3 changed on each side, one of them the same; some values are those of *at* alone."""
     return Divergence(
-        THERMOSTAT,
-        {"desired": {"target": 19.5}, "reported": {"temperature": 19.8, "humidity": 44}},
-        {"desired": {"target": 22.5, "mode": "away", "limits": {"max": 26}}},
+        patched(THERMOSTAT, {"reported": {"uptime": THERMOSTAT["reported"]["uptime"] + at}}),
+        {"desired": {"target": 19.5 - at / 1024}, "reported": {"temperature": 19.8, "humidity": 44}},
+        {"desired": {"target": 22.5 + at / 1024, "mode": "away", "limits": {"max": 26}}},
     )
 
 
-def large() -> Divergence:
+def large(at: int = 0) -> Divergence:
     """Return W2's: 200 fields, 3 levels, 20 changed on each side, two of them the same.
 
-    Two is what two independent choices of 20 among 200 have in common on average.
+    Two is what two independent choices of 20 among 200 have in common on average. Some values are
+    those of *at* alone.
     """
     paths = [
         (section, f"room{room}", f"device{device}", field)
@@ -81,8 +82,8 @@ def large() -> Divergence:
         for device in range(4)
         for field in ("on", "level", "target", "mode", "color")
     ]
-    first = {"on": True, "level": 40, "target": 20.5, "mode": "auto", "color": "#a0b0c0"}
-    later = {"on": False, "level": 55, "target": 18.25, "mode": "hold", "color": "#102030"}
+    first = {"on": True, "level": 40, "target": 20.5 + at / 1024, "mode": "auto", "color": "#a0b0c0"}
+    later = {"on": False, "level": 55, "target": 18.25 - at / 1024, "mode": "hold", "color": "#102030"}
     both, rest = paths[:2], paths[5:]
     by_device = both + rest[3::10][:18]
     by_cloud = both + rest[7::10][:18]

@@ -13,9 +13,13 @@
     ==  ==========================================================================================
 
 Each workload is written once, in terms of :class:`~benchmarks.peer.Peer`. ``prepare`` makes its
-inputs, as bytes, so that they can be handed to a fresh process; ``run`` does the work on copies made
-of them, tells how long each step took, and raises :class:`WrongResult` if anybody reads in the end
-what they should not.
+inputs, as bytes, so that they can be handed to a fresh process; ``run`` does the work on replicas
+loaded from them, tells how long each step took, and raises :class:`WrongResult` if anybody reads in
+the end what they should not.
+
+No message comes twice: every copy of the work, in every turn, has its own identities, times and
+values, or at least its own times (W3, W4, W7). What documents of a fleet have in common, their paths,
+these have in common too.
 
 Nothing can hide in loading: whatever is loaded is also read, once, before anything else is timed, and
 the two together are the step ``load``. The goals are set for ``total``, which in W1 and W2 is
@@ -27,7 +31,7 @@ from __future__ import annotations
 import gc
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from time import perf_counter
 from typing import ClassVar, Final, NamedTuple, Self, TypeAlias
@@ -121,7 +125,7 @@ class Workload(ABC):
         steps: What is timed, in order.
         sums: Further steps, each the sum of some of those.
         copies: How often a run does the work, so that it lasts long enough to be timed.
-        fresh: Each run shall have inputs of its own, lest a cache remember them.
+        fresh: The inputs of each turn are its own.
     """
 
     key: ClassVar[str]
@@ -133,10 +137,10 @@ class Workload(ABC):
 
     @abstractmethod
     def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
-        """Return the inputs for *peer*; those of another *turn* differ if ``fresh``."""
+        """Return the inputs for *peer*; if ``fresh``, those of this *turn* alone."""
 
     @abstractmethod
-    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+    def run(self, peer: Peer, inputs: Inputs, *, turn: int = 0, laps: Laps | None = None) -> Laps:
         """Do the work and return the seconds of each step, in *laps* if given.
 
         Raises:
@@ -145,7 +149,7 @@ class Workload(ABC):
 
     @abstractmethod
     def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
-        """Return what there is to say about bytes, by name."""
+        """Return what there is to say about bytes, by name; the inputs are those of turn 0."""
 
 
 def _alike(read: object, expected: object) -> bool:
@@ -173,9 +177,16 @@ class Settled:
         gc.unfreeze()
 
 
-def _begin(peer: Peer, document: Document) -> Pair:
+def _writers(turn: int, at: int = 0) -> tuple[Writer, Writer]:
+    """Return a device and the cloud, with identities and a time that only copy *at* of this *turn* has."""
+    random = Random(f"{turn}/{at}")
+    bits, ms = (random.getrandbits(24), random.getrandbits(20)) if turn or at else (0, 0)
+    return Writer("device", DEVICE_ID ^ bits, ms=START_MS + ms), Writer("cloud", CLOUD_ID ^ bits, ms=START_MS + ms)
+
+
+def _begin(peer: Peer, document: Document, *, turn: int = 0, at: int = 0) -> Pair:
     """Return two level replicas: the device wrote what is reported, the cloud what is desired."""
-    device, cloud = Writer("device", DEVICE_ID), Writer("cloud", CLOUD_ID)
+    device, cloud = _writers(turn, at)
     pair = Pair(peer.create(device), peer.create(cloud), device, cloud)
     peer.write(pair.device, {"reported": document["reported"]})
     peer.sync(pair.device, pair.cloud)
@@ -190,15 +201,13 @@ def _save(peer: Peer, pair: Pair) -> Inputs:
     return peer.save(pair.device), peer.save(pair.cloud)
 
 
-def _load(peer: Peer, inputs: Inputs) -> Pair:
-    device = Writer("device", DEVICE_ID, ms=START_MS + 1_000)
-    cloud = Writer("cloud", CLOUD_ID, ms=START_MS + 1_000 + STEP_MS)
-    return Pair(peer.load(inputs[0], device), peer.load(inputs[1], cloud), device, cloud)
-
-
-def _load_and_read(peer: Peer, inputs: Inputs) -> Pair:
-    """Return the pair as one that is in use: a lazy decoder has done its work."""
-    pair = _load(peer, inputs)
+def _load(peer: Peer, saved: Sequence[bytes], *, turn: int = 0, at: int = 0, later_ms: int = 0) -> Pair:
+    """Return the pair that was saved, *later_ms* and a second later, as one that is in use: each was read once."""
+    device, cloud = _writers(turn, at)
+    device.ms += 1_000 + later_ms
+    cloud.ms += 1_000 + STEP_MS + later_ms
+    pair = Pair(peer.load(saved[0], device), peer.load(saved[1], cloud), device, cloud)
+    # A lazy decoder does its work here.
     peer.read(pair.device)
     peer.read(pair.cloud)
     return pair
@@ -209,24 +218,35 @@ class Exchange(Workload):
 
     steps = ("load", "write", "sync", "read", "read as text")
     sums: ClassVar[dict[str, tuple[str, ...]]] = {"total": ("sync", "read"), "with writes": ("write", "sync", "read")}
+    fresh = True
 
-    def __init__(self, divergence: Divergence, *, copies: int) -> None:
+    def __init__(self, divergence: Callable[[int], Divergence], *, copies: int) -> None:
         self.copies = copies
         self._divergence = divergence
 
     def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
-        return _save(peer, _begin(peer, self._divergence.document))
+        inputs: list[bytes] = []
+        for at, (document, _, _) in enumerate(self._divergences(turn)):
+            inputs += _save(peer, _begin(peer, document, turn=turn, at=at))
+        return tuple(inputs)
 
-    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
-        _, by_device, by_cloud = self._divergence
+    def _divergences(self, turn: int) -> list[Divergence]:
+        return [self._divergence(turn * self.copies + at) for at in range(self.copies)]
+
+    def _load_all(self, peer: Peer, inputs: Inputs, turn: int) -> list[Pair]:
+        saved = zip(inputs[::2], inputs[1::2], strict=True)
+        return [_load(peer, both, turn=turn, at=at) for at, both in enumerate(saved)]
+
+    def run(self, peer: Peer, inputs: Inputs, *, turn: int = 0, laps: Laps | None = None) -> Laps:
+        divergences = self._divergences(turn)
         laps = laps or Laps()
         with Settled(), laps.timed("load", copies=2 * self.copies):
-            pairs = [_load_and_read(peer, inputs) for _ in range(self.copies)]
+            pairs = self._load_all(peer, inputs, turn)
         with Settled():
             with laps.timed("write", copies=self.copies):
-                for pair in pairs:
-                    peer.write(pair.device, by_device)
-                    peer.write(pair.cloud, by_cloud)
+                for pair, divergence in zip(pairs, divergences, strict=True):
+                    peer.write(pair.device, divergence.by_device)
+                    peer.write(pair.cloud, divergence.by_cloud)
             with laps.timed("sync", copies=self.copies):
                 for pair in pairs:
                     peer.sync(pair.device, pair.cloud)
@@ -234,30 +254,36 @@ class Exchange(Workload):
                 reads = [(peer.read(pair.device), peer.read(pair.cloud)) for pair in pairs]
             with laps.timed("read as text", copies=self.copies):
                 texts = [(peer.read_text(pair.device), peer.read_text(pair.cloud)) for pair in pairs]
-        for (device, cloud), (device_text, cloud_text) in zip(reads, texts, strict=True):
-            laps.check(peer, device, self._divergence.merged, what="the device")
-            laps.check(peer, cloud, self._divergence.merged, what="the cloud")
-            laps.check(peer, json.loads(device_text), self._divergence.merged, what="the device's text")
-            laps.check(peer, json.loads(cloud_text), self._divergence.merged, what="the cloud's text")
+        for divergence, (device, cloud), (device_text, cloud_text) in zip(divergences, reads, texts, strict=True):
+            merged = divergence.merged
+            laps.check(peer, device, merged, what="the device")
+            laps.check(peer, cloud, merged, what="the cloud")
+            laps.check(peer, json.loads(device_text), merged, what="the device's text")
+            laps.check(peer, json.loads(cloud_text), merged, what="the cloud's text")
         return laps
 
     def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
+        divergence = self._divergence(0)
         pair = _load(peer, inputs)
         state = len(peer.state(pair.device))
         clock = peer.clock(pair.cloud)
-        peer.write(pair.device, self._divergence.by_device)
+        peer.write(pair.device, divergence.by_device)
         delta = len(peer.delta(pair.device, clock))
         pair = _load(peer, inputs)
-        peer.write(pair.device, self._divergence.by_device)
-        peer.write(pair.cloud, self._divergence.by_cloud)
+        peer.write(pair.device, divergence.by_device)
+        peer.write(pair.cloud, divergence.by_cloud)
         return {"state": state, "delta": delta, "crossed in a sync": peer.sync(pair.device, pair.cloud)}
+
+    def hold(self, peer: Peer, inputs: Inputs) -> list[Replica]:
+        """Return one replica for each copy, loaded and read, for its memory."""
+        return [pair.device for pair in self._load_all(peer, inputs, 0)]
 
 
 class Small(Exchange):
     key = "W1"
 
     def __init__(self, *, copies: int = 40) -> None:
-        super().__init__(small(), copies=copies)
+        super().__init__(small, copies=copies)
         self.title = "20 fields, nested once; two replicas change 3 each, one the same, sync and read"
 
 
@@ -265,7 +291,7 @@ class Large(Exchange):
     key = "W2"
 
     def __init__(self, *, copies: int = 10) -> None:
-        super().__init__(large(), copies=copies)
+        super().__init__(large, copies=copies)
         self.title = "200 fields, 3 levels; two replicas change 20 each, two the same, sync and read"
 
 
@@ -283,12 +309,12 @@ class Wide(Workload):
     def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
         return _save(peer, _begin(peer, self._divergence.document))
 
-    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+    def run(self, peer: Peer, inputs: Inputs, *, turn: int = 0, laps: Laps | None = None) -> Laps:
         _, by_device, by_cloud = self._divergence
         laps = laps or Laps()
         with Settled(), laps.timed("load", copies=2):
-            pair = _load_and_read(peer, inputs)
-        twin = _load_and_read(peer, inputs[:1] * 2)
+            pair = _load(peer, inputs, later_ms=turn)
+        twin = _load(peer, inputs, later_ms=turn)
         peer.write(twin.device, by_device)
         with Settled():
             with laps.timed("write"):
@@ -314,6 +340,12 @@ class Wide(Workload):
         peer.write(pair.device, self._divergence.by_device)
         return {"state": state, "delta": len(peer.delta(pair.device, clock))}
 
+    def hold(self, peer: Peer, inputs: Inputs) -> list[Replica]:
+        """Return one replica, loaded and read, for its memory."""
+        replica = peer.load(inputs[0], _writers(0)[0])
+        peer.read(replica)
+        return [replica]
+
 
 class Long(Workload):
     """W4: a long history on a few fields."""
@@ -329,8 +361,8 @@ class Long(Workload):
     def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
         return _save(peer, _begin(peer, THERMOSTAT))
 
-    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
-        pair = _load_and_read(peer, inputs)
+    def run(self, peer: Peer, inputs: Inputs, *, turn: int = 0, laps: Laps | None = None) -> Laps:
+        pair = _load(peer, inputs, later_ms=turn)
         peer.write(pair.cloud, {"desired": {"mode": "away"}})
         laps = laps or Laps()
         with Settled():
@@ -373,9 +405,10 @@ class Crowd(Workload):
     key = "W5"
     steps = ("merge", "read")
     sums: ClassVar[dict[str, tuple[str, ...]]] = {"total": steps}
+    copies = 1
+    fresh = True
 
-    def __init__(self, *, replicas: int = 100, fields: int = 50, written: int = 5, copies: int = 3) -> None:
-        self.copies = copies
+    def __init__(self, *, replicas: int = 100, fields: int = 50, written: int = 5) -> None:
         self._keys = [f"field{at:02}" for at in range(fields)]
         self._document: Document = {"reported": {key: at for at, key in enumerate(self._keys)}}
         blocks = fields // written
@@ -386,35 +419,40 @@ class Crowd(Workload):
         self.title = f"{replicas} replicas write {written} of {fields} fields each, all merged into one"
 
     def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
-        pair = _begin(peer, self._document)
+        pair = _begin(peer, self._document, turn=turn)
         state, clock = peer.state(pair.device), peer.clock(pair.device)
+        random = Random(turn)
         deltas = []
         for at, patch in enumerate(self._patches):
-            writer = Writer(f"replica{at:03}", (at + 2 << 24) + 0x0BADCA, ms=START_MS + 1_000 + at)
+            ms = pair.by_device.ms + 1_000 + at
+            writer = Writer(f"replica{at:03}", (at + 2 << 24) + random.getrandbits(24), ms=ms)
             replica = peer.adopt(state, writer)
             peer.write(replica, patch)
             deltas.append(peer.delta(replica, clock))
         return peer.save(pair.device), *deltas
 
-    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
-        saved, *deltas = inputs
-        takers = [peer.load(saved, Writer("device", DEVICE_ID, ms=START_MS + 2_000)) for _ in range(self.copies)]
-        for taker in takers:
-            peer.read(taker)
+    def run(self, peer: Peer, inputs: Inputs, *, turn: int = 0, laps: Laps | None = None) -> Laps:
+        taker, deltas = self._load_taker(peer, inputs, turn), inputs[1:]
         laps = laps or Laps()
         with Settled():
-            with laps.timed("merge", copies=self.copies):
-                takers = [peer.merge_all(taker, deltas) for taker in takers]
-            with laps.timed("read", copies=self.copies):
-                reads = [peer.read(taker) for taker in takers]
-        for read in reads:
-            laps.check(peer, read, all_patched(self._document, self._patches), what="the one that took in all")
+            with laps.timed("merge"):
+                taker = peer.merge_all(taker, deltas)
+            with laps.timed("read"):
+                read = peer.read(taker)
+        laps.check(peer, read, all_patched(self._document, self._patches), what="the one that took in all")
         return laps
 
     def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
-        saved, *deltas = inputs
-        taker = peer.merge_all(peer.load(saved, Writer("device", DEVICE_ID, ms=START_MS + 2_000)), deltas)
+        deltas = inputs[1:]
+        taker = peer.merge_all(self._load_taker(peer, inputs, 0), deltas)
         return {"delta": sum(map(len, deltas)) / len(deltas), "state": len(peer.state(taker))}
+
+    def _load_taker(self, peer: Peer, inputs: Inputs, turn: int) -> Replica:
+        device, _ = _writers(turn)
+        device.ms += 2_000
+        taker = peer.load(inputs[0], device)
+        peer.read(taker)
+        return taker
 
 
 class Fleet(Workload):
@@ -431,8 +469,7 @@ class Fleet(Workload):
 
     def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
         random = Random(turn)
-        # The turn goes along, since the keys of what has its own shape are named after it.
-        inputs: list[bytes] = [turn.to_bytes(2, "big")]
+        inputs: list[bytes] = []
         for at in range(self.copies + self._own):
             device = Writer(f"device{at:05}", random.getrandbits(31), ms=START_MS + random.getrandbits(20))
             cloud = Writer("cloud", 1 << 31 | random.getrandbits(31), ms=device.ms + STEP_MS)
@@ -460,8 +497,8 @@ class Fleet(Workload):
             return part
         return {section: renamed(fields, f"{turn:03}{at:04}") for section, fields in part.items()}
 
-    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
-        turn, pairs = self._unpacked(inputs)
+    def run(self, peer: Peer, inputs: Inputs, *, turn: int = 0, laps: Laps | None = None) -> Laps:
+        pairs = list(zip(inputs[::2], inputs[1::2], strict=True))
         laps = laps or Laps()
         with Settled():
             with laps.timed("a shadow", copies=self.copies):
@@ -474,13 +511,8 @@ class Fleet(Workload):
             laps.check(peer, read, patched(self._document(at, turn), self._patch(at, turn)), what=f"shadow {at}")
         return laps
 
-    @staticmethod
-    def _unpacked(inputs: Inputs) -> tuple[int, list[tuple[bytes, bytes]]]:
-        turn, *rest = inputs
-        return int.from_bytes(turn, "big"), list(zip(rest[::2], rest[1::2], strict=True))
-
     def sizes(self, peer: Peer, inputs: Inputs) -> dict[str, float]:
-        pairs = self._unpacked(inputs)[1][: self.copies]
+        pairs = list(zip(inputs[::2], inputs[1::2], strict=True))[: self.copies]
         return {
             "state": sum(len(state) for state, _ in pairs) / self.copies,
             "delta": sum(len(delta) for _, delta in pairs) / self.copies,
@@ -490,7 +522,7 @@ class Fleet(Workload):
 
     def _after(self, peer: Peer, merges: int) -> int:
         """Return the bytes of one state after so many deltas of one writer."""
-        device, cloud = Writer("device00000", 0x2BADCAFE), Writer("cloud", 0x9C0FFEE1, ms=START_MS + STEP_MS)
+        device, cloud = Writer("device00000", DEVICE_ID), Writer("cloud", CLOUD_ID, ms=START_MS + STEP_MS)
         kept, author = peer.create(device), peer.create(cloud)
         peer.write(kept, self._document(0, 0))
         peer.sync(kept, author)
@@ -520,9 +552,9 @@ class Churn(Workload):
     def prepare(self, peer: Peer, *, turn: int = 0) -> Inputs:
         return _save(peer, _begin(peer, THERMOSTAT))
 
-    def run(self, peer: Peer, inputs: Inputs, *, laps: Laps | None = None) -> Laps:
+    def run(self, peer: Peer, inputs: Inputs, *, turn: int = 0, laps: Laps | None = None) -> Laps:
         laps = laps or Laps()
-        pair = _load_and_read(peer, inputs)
+        pair = _load(peer, inputs, later_ms=turn)
         for replica in self._churn(peer, pair, laps):
             laps.check(peer, peer.read(replica), THERMOSTAT, what="settled")
         return laps
@@ -563,7 +595,7 @@ def quick() -> list[Workload]:
         Large(copies=4),
         Wide(fields=10_000),
         Long(updates=2_000),
-        Crowd(copies=1),
+        Crowd(),
         Fleet(shadows=100, own=20),
         Churn(keys=1_000),
     ]

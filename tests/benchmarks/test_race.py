@@ -37,7 +37,7 @@ TINY: Sequence[Workload] = (
     Large(copies=1),
     Wide(fields=300),
     Long(updates=50),
-    Crowd(copies=1),
+    Crowd(),
     Fleet(shadows=10),
     Churn(keys=100, batch=10),
 )
