@@ -47,17 +47,17 @@ class TimesAsFast(Goal):
     def __init__(self, workload: str, step: str, times: float) -> None:
         self.workload = workload
         self.step = step
-        self._times = times
+        self.times = times
 
     @property
     def told(self) -> str:
-        return f"{self._times:,g}x"
+        return f"{self.times:,g}x"
 
     def reached(self, results: Mapping[str, Json]) -> Reached | None:
         ratio = times_as_fast(results.get(self.workload, {}), OURS, self.step)
         if ratio is None:
             return None
-        return Reached(f"{ratio.median:,.3g}x ({ratio.low:,.3g} to {ratio.high:,.3g})", ratio.median >= self._times)
+        return Reached(f"{ratio.median:,.3g}x ({ratio.low:,.3g} to {ratio.high:,.3g})", ratio.median >= self.times)
 
 
 class AtMost(Goal):

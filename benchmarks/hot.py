@@ -28,6 +28,8 @@ from benchmarks.workloads import Laps, Workload, full, quick
 
 SHOWN: Final = 16
 ROUNDS: Final = 5
+SLOW: Final = ("W3", "W4")
+"""One round of these is enough, and takes long."""
 
 
 class Spot(NamedTuple):
@@ -125,7 +127,7 @@ def time_calls(workload: Workload, peer: Peer, *, rounds: int = ROUNDS) -> dict[
 
 def calls_table(workload: Workload, peers: Sequence[Peer]) -> str:
     """Return what the calls of each step take, of *peers* side by side."""
-    columns = [time_calls(workload, peer) for peer in peers]
+    columns = [time_calls(workload, peer, rounds=1 if workload.key in SLOW else ROUNDS) for peer in peers]
     rows = []
     for step, name in dict.fromkeys(call for column in columns for call in column):
         cells = []
@@ -136,7 +138,7 @@ def calls_table(workload: Workload, peers: Sequence[Peer]) -> str:
     return table(["step", "call", *[peer.name for peer in peers]], rows, right=0)
 
 
-def find_hot_spots(workload: Workload, step: str, *, rounds: int = 3) -> list[Spot]:
+def find_hot_spots(workload: Workload, step: str, *, rounds: int = ROUNDS) -> list[Spot]:
     """Return the functions in which we spend most of *step* of *workload*, or of the steps that it is the sum of."""
     peer = get_peer(OURS)
     profile = Profile()
@@ -180,7 +182,8 @@ def main(arguments: Sequence[str]) -> None:
     sides = [peer for peer in find_peers([OURS, RIVAL])[0] if peer.name in (OURS, RIVAL)]
     print(f"{workload.key}, calls\n\n{calls_table(workload, sides)}\n")
     for step in [options.step] if options.step else workload.steps:
-        print(f"{workload.key}, {step}\n\n{spots_table(find_hot_spots(workload, step))}\n")
+        spots = find_hot_spots(workload, step, rounds=1 if workload.key in SLOW else ROUNDS)
+        print(f"{workload.key}, {step}\n\n{spots_table(spots)}\n")
 
 
 if __name__ == "__main__":

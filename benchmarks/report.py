@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.goals import GOALS, IMPORT_MS_MAX, TimesAsFast, times_as_fast
 from benchmarks.peers import OURS, RIVAL
-from benchmarks.plots import COLORS, Bar, Line, bars, lines
+from benchmarks.plots import COLORS, Bar, Dot, Group, Line, bars, dots, lines
 from benchmarks.race import Json
 from benchmarks.tables import ratio, seconds, size, table
 
@@ -21,6 +21,8 @@ DATA: Final = HERE / "results"
 
 PEERS_FILE: Final = DATA / "peers.json"
 GROWTH_FILE: Final = DATA / "growth.json"
+REMARKS_FILE: Final = DATA / "remarks.md"
+"""Written by hand: what it would take to reach the goals that were missed."""
 
 _COMMAND: Final = "make bench-full"
 
@@ -210,42 +212,33 @@ def _peers_part(told: Json) -> Iterator[str]:
 
 def _times_chart(told: Json) -> str:
     groups = []
-    for key, entry in told["workloads"].items():
-        if RIVAL not in entry["peers"]:
-            continue
-        for step in [goal.step for goal in GOALS if goal.workload == key and isinstance(goal, TimesAsFast)]:
-            rated = {name: times_as_fast(entry, name, step) for name in entry["peers"] if name != RIVAL}
+    for goal in GOALS:
+        entry = told["workloads"].get(goal.workload)
+        if isinstance(goal, TimesAsFast) and entry and RIVAL in entry["peers"]:
+            rated = {name: times_as_fast(entry, name, goal.step) for name in entry["peers"] if name != RIVAL}
             shown = [
                 Bar(_label(entry, name), rate.median, rate.low, rate.high, _color(told, name))
                 for name, rate in rated.items()
                 if rate
             ]
-            groups.append((f"{key}, {step}", shown))
+            groups.append(Group(f"{goal.workload}, {goal.step}", shown, goal.times))
     return bars(
         f"How many times as fast as {RIVAL}",
         groups,
-        axis="more is better; the whisker spans the quartiles of the rounds",
+        axis="more is better; the whisker spans the quartiles of the rounds; the goal is ours",
     )
 
 
 def _bytes_chart(told: Json) -> str:
-    groups = []
+    rows = []
     for key, entry in told["workloads"].items():
         theirs = entry["peers"].get(RIVAL, {}).get("bytes", {})
-        for each in theirs:
-            shares = {
-                name: result["bytes"][each] / theirs[each] for name, result in entry["peers"].items() if theirs[each]
-            }
-            shown = [
-                Bar(name, share, share, share, _color(told, name))
-                for name, share in shares.items()
-                if name != RIVAL and share > 0
-            ]
-            if shown and key != "W7":
-                groups.append((f"{key}, {each}", shown))
-    return bars(
-        f"Bytes, as a share of {RIVAL}'s", groups, axis="less is better; a peer that sends no bytes is not shown"
-    )
+        # What is left of removed keys may be nothing, which a logarithm cannot show.
+        for each in theirs if key != "W7" else ():
+            shares = {name: result["bytes"][each] / theirs[each] for name, result in entry["peers"].items()}
+            shown = [Dot(name, share, _color(told, name)) for name, share in shares.items() if share > 0]
+            rows.append((f"{key}, {each}", shown))
+    return dots(f"Bytes, as a share of {RIVAL}'s", rows, axis="less is better")
 
 
 def _label(entry: Json, name: str) -> str:
@@ -292,13 +285,16 @@ def _costs_part(told: Json) -> Iterator[str]:
         yield from ("## Imports", "", "Each in fresh processes without site packages' start-up hooks, median.", "")
         yield from (table(["module", "time", "memory"], rows), "")
     if told.get("hot"):
-        yield from ("## Where our time goes", "")
-        yield from (
-            "For each goal of time that was missed; cProfile's shares tell where to look, not what would be won.",
-            "",
-        )
-        for spot in told["hot"]:
-            yield from (f"### {spot['workload']}, {spot['step']}", "", spot["table"], "")
+        yield from ("## Where our time goes, where a goal was missed", "")
+        if REMARKS_FILE.exists():
+            yield from (REMARKS_FILE.read_text(encoding="utf-8"), "")
+        yield "First the calls that the workload makes, by the clock. Then which functions our time goes to:"
+        yield from ("cProfile's shares tell where to look, not what would be won.", "")
+        for key, calls in told["calls"].items():
+            yield from (f"### {key}", "", calls, "")
+            for spot in told["hot"]:
+                if spot["workload"] == key:
+                    yield from (f"{key}, {spot['step']}:", "", spot["table"], "")
 
 
 def bench_json(told: Json) -> str:

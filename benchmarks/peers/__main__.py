@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.fresh import measure_imports, measure_memory
-from benchmarks.hot import find_hot_spots, spots_table
+from benchmarks.hot import SLOW, calls_table, find_hot_spots, spots_table
 from benchmarks.peer import Peer
-from benchmarks.peers import MODULES, RIVAL, find_peers
+from benchmarks.peers import MODULES, OURS, RIVAL, find_peers
 from benchmarks.probes import probe
 from benchmarks.race import QUICK_ROUNDS, ROUNDS, Json, chosen, environment, progress, race
 from benchmarks.report import DATA, PEERS_FILE, bench_json, goals_report, missed, peers_report, write_results
@@ -81,10 +81,12 @@ def _measure_costs(told: Json, workloads: Sequence[Workload], peers: Sequence[Pe
     hot = []
     for key, step in missed(told):
         progress(0, f"profile of {key}, {step}")
-        spots = find_hot_spots(by_key[key], step, rounds=1 if key in ("W3", "W4") else 3)
+        spots = find_hot_spots(by_key[key], step, rounds=1 if key in SLOW else 3)
         hot.append({"workload": key, "step": step, "table": spots_table(spots)})
     progress(1, "")
-    return {"memory": memory, "imports": imports, "hot": hot}
+    sides = [peer for peer in peers if peer.name in (OURS, RIVAL)]
+    calls = {key: calls_table(by_key[key], sides) for key in dict.fromkeys(spot["workload"] for spot in hot)}
+    return {"memory": memory, "imports": imports, "hot": hot, "calls": calls}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.plots import Bar, Line, bars, lines
+from benchmarks.plots import Bar, Dot, Group, Line, bars, dots, lines
 from benchmarks.ratios import bootstrap, exponent, spread
 
 
@@ -48,8 +48,13 @@ def test_the_exponent_of_a_power_law_is_found(power: float) -> None:
 
 def test_charts_are_well_formed() -> None:
     bar = Bar("a <b>", 0.5, 0.4, 0.7, "#000")
-    chart = ElementTree.fromstring(bars("Ratios", [("W1", [bar]), ("W2", [bar])], axis="more is better"))
-    assert "a <b>" in [text.text for text in chart.iter("{http://www.w3.org/2000/svg}text")]
+    chart = ElementTree.fromstring(bars("Ratios", [Group("W1", [bar]), Group("W2", [bar], 4)], axis="more is better"))
+    texts = [text.text for text in chart.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts.count("a <b>") == 2
+    assert texts.count("goal 4x") == 1
+    row = [Dot(f"peer {at}", 10.0**at, "#000") for at in range(5)]
+    chart = ElementTree.fromstring(dots("Shares", [("state", row), ("delta", row[:1])], axis="less is better"))
+    assert len(list(chart.iter("{http://www.w3.org/2000/svg}circle"))) == 5 + 5 + 1
     series = [Line("one", [(20, 3.0), (2_000, 4.0)], "#000"), Line("two", [(20, 3.0), (2_000, 900.0)], "#111")]
     chart = ElementTree.fromstring(lines("Growth", series, x_axis="fields", y_axis="µs"))
     labels = [text for text in chart.iter("{http://www.w3.org/2000/svg}text") if text.text in ("one", "two")]
