@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,7 @@ FILES = {
     "glob": b'{"overrides": [{"path": "a", "rule": "max"}]}',
 }
 THING = ("--thing", "thermostat")
+NOBODY = 65534
 
 
 @pytest.fixture(scope="module")
@@ -121,17 +122,60 @@ def test_a_file_beyond_the_limit_is_refused(directory: Path, monkeypatch: pytest
     assert "more than 10 bytes" in refused(directory, BAD_INPUT, "policy", "check", "-", stdin=b" " * 11)
 
 
-def test_an_unreadable_file_says_so(directory: Path) -> None:
-    secret = directory / "secret"
-    secret.write_text("{}")
-    secret.chmod(0)
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be a user for whom permissions count; root, whom they do not bind, becomes ``nobody`` meanwhile."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(NOBODY)
     try:
-        if os.access(secret, os.R_OK):
-            pytest.skip("this user may read everything")
-        ran = run("policy", "check", secret)
-        assert (ran.code, ran.stderr) == (BAD_INPUT, f"crdtshadow policy: {secret}: Permission denied\n")
+        yield
     finally:
-        secret.unlink()
+        os.seteuid(0)
+
+
+@pytest.fixture
+def readable(directory: Path) -> Iterator[Path]:
+    """The directory, open to everybody."""
+    mode = directory.stat().st_mode
+    directory.chmod(0o755)
+    yield directory
+    directory.chmod(mode)
+
+
+def test_an_unreadable_file_says_so(readable: Path) -> None:
+    secret = readable / "secret"
+    secret.write_text("{}")
+    assert run("policy", "check", secret).code == 0
+    secret.chmod(0)
+    with as_nobody():
+        ran = run("policy", "check", secret)
+    secret.unlink()
+    assert (ran.code, ran.stderr) == (BAD_INPUT, f"crdtshadow policy: {secret}: Permission denied\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("ingest", "events.jsonl", "--store", "new.db"), "ingest: new.db: cannot be opened"),
+        (("ingest", "events.jsonl", "--store", "fleet.db"), "ingest: fleet.db: cannot be "),
+        (("resolve", "/desired/target", *THING, "--value", "1", "--store", "fleet.db"), "resolve: fleet.db: cannot be "),
+        (("merge", "good.state", "good.state", "-o", "new.state"), "merge: new.state: Permission denied"),
+        (("export", *THING, "--store", "fleet.db", "-o", "new.json"), "export: fleet.db: cannot be "),
+        (("show", "--store", "fleet.db"), "show: fleet.db: cannot be "),
+    ],
+    ids=lambda command: command[0] if isinstance(command, tuple) else "",
+)
+def test_a_place_that_may_not_be_written_says_so(
+    readable: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(readable)
+    for file in readable.glob("*"):
+        file.chmod(0o444 if file.is_file() else 0o555)
+    readable.chmod(0o555)
+    with as_nobody():
+        assert refused(readable, WORLD_FAILED, *command).startswith(f"crdtshadow {said}")
 
 
 # Stores
