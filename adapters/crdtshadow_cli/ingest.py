@@ -7,7 +7,7 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import crdtshadow_walk
 from crdtshadow_walk import Message
@@ -18,7 +18,10 @@ from crdtshadow_cli.inputs import opened, size_of
 from crdtshadow_cli.output import Output
 from crdtshadow_cli.subjects import add_store
 from crdtshadow_cli.tally import FIRST, Tally
-from crdtshadow_cli.wording import Data, count
+from crdtshadow_cli.wording import count
+
+if TYPE_CHECKING:
+    from crdtshadow_local import StoreStats
 
 BATCH_LINES: Final = 20_000
 BATCH_BYTES: Final = 16 * 1024 * 1024
@@ -100,7 +103,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
             "conflicts_held": stats.conflicts,
         }
         out.result_with(summary, "refusals", tally.refusals())
-        _print(args, summary, tally, out)
+        _print(args, stats, tally, out)
     if tally.failure:
         out.note(f"crdtshadow ingest: {tally.failure}; run it again for {count(tally.failed, 'line')}")
         return WORLD_FAILED
@@ -121,7 +124,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _print(args: argparse.Namespace, summary: Data, tally: Tally, out: Output) -> None:
+def _print(args: argparse.Namespace, stats: StoreStats, tally: Tally, out: Output) -> None:
     if out.json:
         return
     for refusal in tally.first:
@@ -132,4 +135,5 @@ def _print(args: argparse.Namespace, summary: Data, tally: Tally, out: Output) -
         f"{args.events}: {count(tally.lines, 'line')}: {tally.merged:,} merged, {tally.echoes:,} said nothing new,"
         f" {tally.parked:,} wait for what they continue from, {tally.refused:,} refused"
     )
-    out.line(f"{args.store}: {summary['shadows']:,} shadows, {summary['conflicts_held']:,} conflicts held for review")
+    held = count(stats.conflicts, "conflict")
+    out.line(f"{args.store}: {count(stats.shadows, 'shadow')}, {held} held for review")

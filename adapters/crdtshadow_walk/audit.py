@@ -45,7 +45,8 @@ def audit(before: View, after: View, state: Shadow) -> tuple[Entry, ...]:
         before, after: Views of the same shadow.
         state: What *after* is the view of.
     """
-    paths = {path for path in before.fields.keys() | after.fields.keys() if _differs(before, after, path)}
+    paths = {path for path, value in after.fields.items() if _differs(before.fields.get(path), value)}
+    paths |= before.fields.keys() - after.fields.keys()
     deciding = {path: decision for decision in after.decisions for path in decision.conflict.paths}
     known = {decision.conflict.path: decision for decision in before.decisions}
     for decision in after.decisions:
@@ -57,8 +58,8 @@ def audit(before: View, after: View, state: Shadow) -> tuple[Entry, ...]:
     return tuple([_entry(path, before, after, deciding.get(path), state) for path in sorted(paths)])
 
 
-def _differs(before: View, after: View, path: str) -> bool:
-    return not same(before.fields.get(path), after.fields.get(path))
+def _differs(before: Value | None, after: Value) -> bool:
+    return before is not after and not same(before, after)
 
 
 def _entry(path: str, before: View, after: View, decision: Decision | None, state: Shadow) -> Entry:

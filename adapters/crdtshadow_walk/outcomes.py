@@ -93,7 +93,7 @@ class Settled(NamedTuple):
         key: The shadow.
         revision: Of the record stored.
         view: What readers see since.
-        history: What changed of that, and which conflicts arose or were settled.
+        history: What each message changed of that, and which conflicts arose or were settled.
     """
 
     key: ShadowKey

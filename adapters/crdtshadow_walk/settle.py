@@ -27,7 +27,7 @@ from crdtshadow import (
     resolve,
 )
 from crdtshadow.errors import CrdtShadowError, DecodeError, EventRefused
-from crdtshadow_walk.audit import audit
+from crdtshadow_walk.audit import Entry, audit
 from crdtshadow_walk.errors import StateDamaged
 from crdtshadow_walk.messages import (
     DeltaMessage,
@@ -103,14 +103,14 @@ def settle(
     Raises:
         StateDamaged: The record's bytes cannot be read.
     """
-    _, _, shadow, ledger, policy = held = decode_record(key, record, default_policy=default_policy)
-    before = resolve(shadow, policy)
+    held = decode_record(key, record, default_policy=default_policy)
     merging = _Merging(held, now_ms=now_ms, drift_ms_max=drift_ms_max)
     everything, parked = _park(key, merging.run((*messages, *record.parked)), first=len(messages))
-    kept = record._replace(ledger=record.ledger if merging.ledger is ledger else merging.ledger.encode(), parked=parked)
+    ledger = record.ledger if merging.ledger is held.ledger else merging.ledger.encode()
+    kept = record._replace(ledger=ledger, parked=parked)
     change, settled = Change(key, now_ms), None
     if any(isinstance(one, Merged) for one in everything):
-        change, settled = conclude(key, kept, shadow, before, resolve(shadow, policy), now_ms=now_ms)
+        change, settled = _written(key, kept, held.shadow, merging.view, tuple(merging.history), now_ms=now_ms)
     elif kept != record:
         change = change._replace(record=kept._replace(revision=record.revision + 1))
     change = change._replace(refusals=tuple([_refusal(key, one) for one in everything if isinstance(one, Refused)]))
@@ -125,7 +125,7 @@ def settle(
 def conclude(
     key: ShadowKey, record: Record, shadow: Shadow, before: View, after: View, *, now_ms: int
 ) -> tuple[Change, Settled]:
-    """Return what to store, and then to publish, of a shadow that was changed.
+    """Return what to store, and then to publish, of a shadow that was changed at once.
 
     Args:
         key: The shadow.
@@ -135,10 +135,15 @@ def conclude(
         after: What they see of *shadow*.
         now_ms: The wall clock.
     """
+    return _written(key, record, shadow, after, audit(before, after, shadow), now_ms=now_ms)
+
+
+def _written(
+    key: ShadowKey, record: Record, shadow: Shadow, view: View, history: tuple[Entry, ...], *, now_ms: int
+) -> tuple[Change, Settled]:
     kept = record._replace(state=shadow.encode(), revision=record.revision + 1)
-    history = audit(before, after, shadow)
-    waiting = tuple([decision for decision in after.decisions if decision.held])
-    return Change(key, now_ms, kept, history, waiting), Settled(key, kept.revision, after, history)
+    waiting = tuple([decision for decision in view.decisions if decision.held])
+    return Change(key, now_ms, kept, history, waiting), Settled(key, kept.revision, view, history)
 
 
 def refuse(message: Message, error: CrdtShadowError, *, now_ms: int) -> Settlement:
@@ -188,11 +193,20 @@ def _park(key: ShadowKey, outcomes: Sequence[Outcome], *, first: int) -> tuple[l
 
 
 class _Merging:
-    """Messages on their way into one shadow."""
+    """Messages on their way into one shadow.
+
+    Attributes:
+        ledger: What is known of AWS's document by now.
+        view: What readers see by now.
+        history: What each message changed of that, in the order in which they were merged.
+    """
 
     def __init__(self, held: Held, *, now_ms: int, drift_ms_max: int) -> None:
         self.ledger = held.ledger
+        self.view = resolve(held.shadow, held.policy)
+        self.history: list[Entry] = []
         self._shadow = held.shadow
+        self._policy = held.policy
         self._epoch = held.record.epoch
         self._now_ms = now_ms
         self._drift_ms_max = drift_ms_max
@@ -231,7 +245,10 @@ class _Merging:
             return Parked(message, error)
         except CrdtShadowError as error:
             return Refused(message, error)
-        return Merged(message, merged.changed, merged.clones) if merged else Echo(message, "all of it was seen before")
+        if not merged:
+            return Echo(message, "all of it was seen before")
+        self._take_note()
+        return Merged(message, merged.changed, merged.clones)
 
     def _ingest(self, message: DocumentEvent | OfflineChanges) -> Outcome:
         try:
@@ -240,8 +257,14 @@ class _Merging:
             return Refused(message, error)
         self.ledger = ingested.ledger
         if ingested.delta:
+            self._take_note()
             return Merged(message, tuple(sorted(ingested.delta.rows)))
         return Echo(message, ingested.ignored or "it says what was known before")
+
+    def _take_note(self) -> None:
+        """Note for the audit what the last merge changed for readers."""
+        before, self.view = self.view, resolve(self._shadow, self._policy)
+        self.history += audit(before, self.view, self._shadow)
 
     def _read(self, message: DocumentEvent | OfflineChanges) -> Ingested:
         if isinstance(message, DocumentEvent):

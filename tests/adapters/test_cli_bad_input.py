@@ -42,6 +42,7 @@ FILES = {
     "glob": b'{"overrides": [{"path": "a", "rule": "max"}]}',
 }
 THING = ("--thing", "thermostat")
+TARGET = "/desired/target"
 NOBODY = 65534
 
 
@@ -90,7 +91,7 @@ def refused(directory: Path, code: int, *argv: object, stdin: bytes = b"") -> st
         ("show", "--store", "fleet.db", *THING, "--policy", "{}"),
         ("merge", "good.state", "{}"),
         ("merge", "{}", "good.state", "-o", "good.state"),
-        ("explain", "/desired/target", "--state", "{}"),
+        ("explain", TARGET, "--state", "{}"),
     ],
     ids=lambda command: "-".join(command[:2]),
 )
@@ -160,7 +161,7 @@ def test_an_unreadable_file_says_so(readable: Path) -> None:
     [
         (("ingest", "events.jsonl", "--store", "new.db"), "ingest: new.db: cannot be opened"),
         (("ingest", "events.jsonl", "--store", "fleet.db"), "ingest: fleet.db: cannot be "),
-        (("resolve", "/desired/target", *THING, "--value", "1", "--store", "fleet.db"), "resolve: fleet.db: cannot be "),
+        (("resolve", TARGET, *THING, "--value", "1", "--store", "fleet.db"), "resolve: fleet.db: cannot be "),
         (("merge", "good.state", "good.state", "-o", "new.state"), "merge: new.state: Permission denied"),
         (("export", *THING, "--store", "fleet.db", "-o", "new.json"), "export: fleet.db: cannot be "),
         (("show", "--store", "fleet.db"), "show: fleet.db: cannot be "),
@@ -190,8 +191,8 @@ def test_a_place_that_may_not_be_written_says_so(
         ("history",),
         ("conflicts",),
         ("conflicts", "--held"),
-        ("explain", "/desired/target", *THING),
-        ("resolve", "/desired/target", *THING, "--value", "1"),
+        ("explain", TARGET, *THING),
+        ("resolve", TARGET, *THING, "--value", "1"),
         ("export", *THING, "--as", "state", "-o", "policy.json"),
         ("stats",),
         ("policy", "show"),
@@ -239,9 +240,9 @@ STORE = ("--store", "fleet.db")
         (("export", *STORE, *THING, "-o", "-", "--json"), USAGE, "bytes"),
         (("export", *STORE, *THING, "--as", "state", "--policy", "policy.json"), USAGE, "--policy"),
         (("export", *STORE, *THING, "-o", "folder"), WORLD_FAILED, "folder: a directory"),
-        (("explain", "/desired/target", *STORE), USAGE, "--thing"),
-        (("explain", "/desired/target", "--state", "good.state", *THING), USAGE, "--state"),
-        (("explain", "/desired/target"), USAGE, "--store --state"),
+        (("explain", TARGET, *STORE), USAGE, "--thing"),
+        (("explain", TARGET, "--state", "good.state", *THING), USAGE, "--state"),
+        (("explain", TARGET), USAGE, "--store --state"),
         (("explain", "desired", *STORE, *THING), BAD_INPUT, "a path starts with a slash"),
         (("explain", "/desired/nothing", *STORE, *THING), BAD_INPUT, "nothing stands here"),
         (("explain", "/x~y", *STORE, *THING), BAD_INPUT, "~ must be followed"),
@@ -256,23 +257,23 @@ STORE = ("--store", "fleet.db")
         (("show", *STORE, *THING, "--shadow", "none"), BAD_INPUT, "no shadow none of thermostat"),
         (("export", *STORE, "--thing", "nobody"), BAD_INPUT, "nobody"),
         (("policy", "set", "policy.json", *STORE, "--thing", "nobody"), BAD_INPUT, "nobody"),
-        (("resolve", "/desired/target", *STORE, *THING), USAGE, "--value --choose"),
-        (("resolve", "/desired/target", *STORE, *THING, "--value", "1", "--choose", "app"), USAGE, "not allowed with"),
-        (("resolve", "/desired/target", *STORE, *THING, "--value", "eco"), BAD_INPUT, "needs quotes"),
-        (("resolve", "/desired/target", *STORE, *THING, "--value", "NaN"), BAD_INPUT, "NaN"),
-        (("resolve", "/desired/target", *STORE, *THING, "--value", "1e999"), BAD_INPUT, "inf is not finite"),
-        (("resolve", "/desired/target", *STORE, *THING, "--value", "99999999999999999999"), BAD_INPUT, "2^64"),
-        (("resolve", "/desired/target", *STORE, *THING, "--value", "[" * 50 + "]" * 50), BAD_INPUT, "deeper than 32"),
-        (("resolve", "/desired/target", *STORE, *THING, "--value", '{"a":' * 99 + "1" + "}" * 99), BAD_INPUT, "deeper"),
-        (("resolve", "/desired/target", *STORE, *THING, "--choose", "nobody"), BAD_INPUT, "no write of 'nobody'"),
+        (("resolve", TARGET, *STORE, *THING), USAGE, "--value --choose"),
+        (("resolve", TARGET, *STORE, *THING, "--value", "1", "--choose", "app"), USAGE, "not allowed with"),
+        (("resolve", TARGET, *STORE, *THING, "--value", "eco"), BAD_INPUT, "needs quotes"),
+        (("resolve", TARGET, *STORE, *THING, "--value", "NaN"), BAD_INPUT, "NaN"),
+        (("resolve", TARGET, *STORE, *THING, "--value", "1e999"), BAD_INPUT, "inf is not finite"),
+        (("resolve", TARGET, *STORE, *THING, "--value", "99999999999999999999"), BAD_INPUT, "2^64"),
+        (("resolve", TARGET, *STORE, *THING, "--value", "[" * 50 + "]" * 50), BAD_INPUT, "deeper than 32"),
+        (("resolve", TARGET, *STORE, *THING, "--value", '{"a":' * 99 + "1" + "}" * 99), BAD_INPUT, "deeper"),
+        (("resolve", TARGET, *STORE, *THING, "--choose", "nobody"), BAD_INPUT, "no write of 'nobody'"),
         (
-            ("resolve", "/desired/target", *STORE, *THING, "--value", "1", "--by", "a b"),
+            ("resolve", TARGET, *STORE, *THING, "--value", "1", "--by", "a b"),
             BAD_INPUT,
             "replica name 'a b'",
         ),
         (("resolve", "/desired/fan", *STORE, *THING, "--value", "1"), BAD_INPUT, "there is no conflict here"),
         (("resolve", "x", *STORE, *THING, "--value", "1"), BAD_INPUT, "a path starts with a slash"),
-        (("resolve", "/desired/target", *STORE, "--thing", "nobody", "--value", "1"), BAD_INPUT, "nobody"),
+        (("resolve", TARGET, *STORE, "--thing", "nobody", "--value", "1"), BAD_INPUT, "nobody"),
     ],
 )
 def test_arguments_that_cannot_be_used(

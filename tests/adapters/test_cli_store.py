@@ -87,9 +87,15 @@ def test_limit_bounds_a_listing_and_says_so(store: Path) -> None:
 def test_history_is_newest_first_and_can_be_narrowed(store: Path) -> None:
     everything = run("history", "--store", store, "--json").data["history"]
     assert {line["shadow"] for line in everything} == {None, "config"}
-    (line,) = run("history", "--store", store, "--thing", "thermostat", "--path", TARGET, "--json").data["history"]
-    assert (line["before"], line["after"], line["written"]["writer"]) == (None, 18, "thermostat")
-    assert [write["value"] for write in line["writes"]] == [19, 22, 18]
+    lines = run("history", "--store", store, "--thing", "thermostat", "--path", TARGET, "--json").data["history"]
+    assert [line["changed_at"] for line in lines] == [lines[0]["changed_at"]] * 4
+    assert [(line["before"], line["after"], [write["value"] for write in line["writes"]]) for line in lines] == [
+        (18, 18, [19, 22, 18]),
+        (18, 18, [22, 18]),
+        (18, 18, [20, 18]),
+        (None, 18, []),
+    ]
+    assert lines[0]["written"]["writer"] == "thermostat"
     run("resolve", TARGET, "--store", store, "--thing", "thermostat", "--value", "21")
     newest = run("history", "--store", store, "--json", "--limit", 1).data["history"][0]
     assert (newest["path"], newest["before"], newest["after"]) == (TARGET, 18, 21)

@@ -132,6 +132,14 @@ def test_what_is_settled_and_kept_for_the_audit_adds_up_to_what_readers_see(traf
             assert any(fought.get(path) for path in decision.conflict.paths)
 
 
+def test_the_audit_has_every_message_of_a_batch() -> None:
+    store = MemoryStore()
+    (settled,) = walk(store, events_of([{"desired": {"a": value}} for value in (1, 2, 3)]), now=now).settled
+    assert [(entry.before, entry.after) for entry in settled.history] == [(None, 1), (1, 2), (2, 3)]
+    assert [entry for _, entry in store.history[CLASSIC]] == list(settled.history)
+    assert settled.revision == 1
+
+
 # Echoes
 
 
