@@ -21,7 +21,7 @@ from benchmarks.peer import Peer
 from benchmarks.workloads import Laps, Workload
 
 ROOT: Final = Path(__file__).parent.parent
-ROUNDS: Final = {"W1": 60, "W2": 40, "W3": 7, "W4": 5, "W5": 30, "W6": 20, "W7": 7}
+ROUNDS: Final = {"W1": 60, "W2": 40, "W3": 5, "W4": 3, "W5": 30, "W6": 20, "W7": 7}
 """20 rounds of W6, of 500 shadows each, make its 10,000."""
 
 QUICK_ROUNDS: Final = {"W1": 15, "W2": 11, "W3": 3, "W4": 5, "W5": 7, "W6": 7, "W7": 5}
