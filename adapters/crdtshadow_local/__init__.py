@@ -3,11 +3,12 @@
 A reading order: :mod:`~crdtshadow_local.schema` (the tables), :mod:`~crdtshadow_local.errors`,
 :mod:`~crdtshadow_local.database` (the file and its transactions), :mod:`~crdtshadow_local.rows` and
 :mod:`~crdtshadow_local.tables` (what is in them), :mod:`~crdtshadow_local.replica` and
-:mod:`~crdtshadow_local.store`, which are what programs use; :mod:`~crdtshadow_local.identity` has the
-wall clock and chance.
+:mod:`~crdtshadow_local.store`, which are what programs use.
 """
 
 from __future__ import annotations
+
+from crdtshadow_walk import new_epoch, wall_clock_ms
 
 from crdtshadow_local.errors import (
     StoreBusy,
@@ -17,7 +18,6 @@ from crdtshadow_local.errors import (
     StoreUnavailable,
     StoreVersion,
 )
-from crdtshadow_local.identity import new_epoch, wall_clock_ms
 from crdtshadow_local.replica import LocalReplica
 from crdtshadow_local.store import (
     HistoryLine,

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
+from crdtshadow_walk import new_epoch
+
 from crdtshadow_local.errors import StoreDamaged, StoreUnavailable, StoreVersion, translated
-from crdtshadow_local.identity import new_epoch
 from crdtshadow_local.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 
 BUSY_MS: Final = 10_000

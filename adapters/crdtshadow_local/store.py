@@ -14,9 +14,11 @@ from crdtshadow_walk import (
     Refusal,
     ShadowKey,
     decode_record,
+    new_epoch,
     outgoing,
     resolve_anew,
     shadow_key,
+    wall_clock_ms,
 )
 
 from crdtshadow import Decision, Delta, Policy, VectorClock, split_replica
@@ -25,7 +27,6 @@ from crdtshadow.errors import AdapterError
 from crdtshadow.limits import DRIFT_MS_MAX
 from crdtshadow_local.database import BUSY_MS, Database
 from crdtshadow_local.errors import StoreDamaged
-from crdtshadow_local.identity import new_epoch, wall_clock_ms
 from crdtshadow_local.replica import LocalReplica
 from crdtshadow_local.rows import key_of, pack_json, shadow_name, unpack_decision, unpack_entry
 from crdtshadow_local.tables import (

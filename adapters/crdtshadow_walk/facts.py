@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
-from crdtshadow import REMOVED, Conflict, Decision, Stamp, UnknownConflict, VectorClock, View, Write
-from crdtshadow.clock import replica_name
+from crdtshadow import REMOVED, Conflict, Decision, InvalidIdentity, Stamp, UnknownConflict, VectorClock, View, Write
+from crdtshadow.clock import pack_time, replica_name, split_replica
 from crdtshadow_walk.messages import ShadowKey
 
 Data: TypeAlias = "dict[str, object]"
@@ -45,6 +45,23 @@ def say_stamp(stamp: Stamp) -> str:
     'device#0badcafe@1000.2'
     """
     return f"{stamp.replica}@{stamp.ms}.{stamp.tick}"
+
+
+def read_stamp(text: str) -> Stamp:
+    """Return the stamp that :func:`say_stamp` said.
+
+    Raises:
+        InvalidIdentity: Not such a text.
+
+    >>> read_stamp("device#0badcafe@1000.2")
+    Stamp(time=65536002, replica='device#0badcafe')
+    """
+    replica, _, time = text.rpartition("@")
+    ms, _, tick = time.partition(".")
+    split_replica(replica)
+    if not (ms.isascii() and ms.isdigit() and tick.isascii() and tick.isdigit()):
+        raise InvalidIdentity(f"{text!r} is not a stamp such as thermostat#0badcafe@1700000000000.0")
+    return Stamp(pack_time(int(ms), int(tick)), replica)
 
 
 def say_list(names: list[str], word: str = "and") -> str:

@@ -71,6 +71,7 @@ def publish(
     key: ShadowKey,
     send: Callable[[Publication], int],
     *,
+    record: Record | None = None,
     now: Callable[[], int],
     pause: Callable[[int], None] = no_pause,
     attempts_max: int = ATTEMPTS_MAX,
@@ -82,6 +83,7 @@ def publish(
         key: The shadow.
         send: Updates the AWS document and returns the version that AWS answers. What it raises goes
             to the caller; the next call publishes what is lacking then.
+        record: What the store held a moment ago, if that is known; read from it otherwise.
         now, pause, attempts_max: As for :func:`~crdtshadow_walk.walk.walk`.
 
     Raises:
@@ -90,19 +92,85 @@ def publish(
             as an event, and is taken for somebody else's write of the same values.
     """
     key = shadow_key(*key)
-    lacking = publication(key, store.load((key,))[key], default_policy=store.default_policy)
+    if record is None:
+        record = store.load((key,))[key]
+    lacking = publication(key, record, default_policy=store.default_policy)
     if lacking is None:
         return None
     aws_version = send(lacking)
+    note_published(store, lacking, aws_version, record=record, now=now, pause=pause, attempts_max=attempts_max)
+    return lacking
+
+
+def note_published(
+    store: Store,
+    sent: Publication,
+    aws_version: int,
+    *,
+    record: Record | None = None,
+    now: Callable[[], int],
+    pause: Callable[[int], None] = no_pause,
+    attempts_max: int = ATTEMPTS_MAX,
+) -> None:
+    """Remember that the AWS document became what *sent* says, as *aws_version*.
+
+    Args:
+        store, record, now, pause, attempts_max: As for :func:`publish`.
+        sent: What was sent.
+        aws_version: That AWS answered.
+
+    Raises:
+        AdapterError: The store failed, or others wrote first too often.
+    """
 
     def derive(key: ShadowKey, record: Record) -> Settlement:
         ledger = decode_record(key, record, default_policy=Policy()).ledger
-        known = record_published(ledger, lacking.document, aws_version=aws_version, clock=lacking.clock)
-        kept = record._replace(ledger=known.encode(), revision=record.revision + 1)
-        return Settlement(Change(key, now(), kept))
+        known = record_published(ledger, sent.document, aws_version=aws_version, clock=sent.clock)
+        return _keep_ledger(key, record, known, now())
 
-    single(rewrite(store, (key,), derive, pause=pause, attempts_max=attempts_max))
-    return lacking
+    _rewrite_ledger(store, sent.key, derive, record, pause, attempts_max)
+
+
+def forget_document(
+    store: Store,
+    key: ShadowKey,
+    *,
+    now: Callable[[], int],
+    pause: Callable[[int], None] = no_pause,
+    attempts_max: int = ATTEMPTS_MAX,
+) -> None:
+    """Remember that there is no AWS document of a shadow any more: somebody deleted it.
+
+    The shadow's state is as it was; the next publication makes the document anew.
+
+    Args:
+        store, key, now, pause, attempts_max: As for :func:`publish`.
+
+    Raises:
+        AdapterError: The store failed, or others wrote first too often.
+    """
+
+    def derive(key: ShadowKey, record: Record) -> Settlement:
+        ledger = decode_record(key, record, default_policy=Policy()).ledger
+        return _keep_ledger(key, record, Ledger(cached=ledger.cached), now())
+
+    _rewrite_ledger(store, shadow_key(*key), derive, None, pause, attempts_max)
+
+
+def _keep_ledger(key: ShadowKey, record: Record, ledger: Ledger, at_ms: int) -> Settlement:
+    return Settlement(Change(key, at_ms, record._replace(ledger=ledger.encode(), revision=record.revision + 1)))
+
+
+def _rewrite_ledger(
+    store: Store,
+    key: ShadowKey,
+    derive: Callable[[ShadowKey, Record], Settlement],
+    record: Record | None,
+    pause: Callable[[int], None],
+    attempts_max: int,
+) -> None:
+    known = None if record is None else {key: record}
+    single(rewrite(store, (key,), derive, pause=pause, attempts_max=attempts_max, known=known))
 
 
 def _last_known(ledger: Ledger) -> tuple[int, State]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from crdtshadow.errors import AdapterError
@@ -26,6 +26,7 @@ def rewrite(
     *,
     pause: Callable[[int], None],
     attempts_max: int,
+    known: Mapping[ShadowKey, Record] | None = None,
 ) -> dict[ShadowKey, Settlement | AdapterError]:
     """Return what was derived for each of *keys* and stored, or why storing it failed.
 
@@ -37,6 +38,7 @@ def rewrite(
         derive: Returns what to store; raises :class:`StateDamaged` for one that cannot be read.
         pause: Called with the number of the attempt that was lost, before the next one.
         attempts_max: How often to try.
+        known: Records of all *keys* as they were read before; the first attempt reads none then.
 
     Raises:
         AdapterError: The store failed as a whole.
@@ -48,7 +50,7 @@ def rewrite(
         if attempt:
             pause(attempt)
         attempt += 1
-        for key, record in store.load(left).items():
+        for key, record in (known or store.load(left)).items():
             try:
                 done[key] = derive(key, record)
             except StateDamaged as error:
@@ -58,6 +60,7 @@ def rewrite(
         done.update(failed)
         lost = tuple([key for key in left if isinstance(failed.get(key), RevisionConflict)])
         left = lost if attempt < attempts_max else ()
+        known = None
     return done
 
 

@@ -113,7 +113,7 @@ def settle(
         change, settled = _written(key, kept, held.shadow, merging.view, tuple(merging.history), now_ms=now_ms)
     elif kept != record:
         change = change._replace(record=kept._replace(revision=record.revision + 1))
-    change = change._replace(refusals=tuple([_refusal(key, one) for one in everything if isinstance(one, Refused)]))
+    change = change._replace(refusals=tuple([refusal_of(key, one) for one in everything if isinstance(one, Refused)]))
     return Settlement(
         change if change.record is not None or change.refusals else None,
         settled,
@@ -149,11 +149,12 @@ def _written(
 def refuse(message: Message, error: CrdtShadowError, *, now_ms: int) -> Settlement:
     """Return what becomes of a message that names no shadow."""
     refused = Refused(message, error)
-    change = Change(message.key, now_ms, refusals=(_refusal(message.key, refused),))
+    change = Change(message.key, now_ms, refusals=(refusal_of(message.key, refused),))
     return Settlement(change, outcomes=(refused,))
 
 
-def _refusal(key: ShadowKey, refused: Refused) -> Refusal:
+def refusal_of(key: ShadowKey, refused: Refused) -> Refusal:
+    """Return what the quarantine keeps of a message that was refused for the shadow *key*."""
     message = refused.message
     thing, shadow = (None if name is None else printable(name) for name in key)
     return Refusal(
