@@ -282,7 +282,8 @@ def _costs_part(told: Json) -> Iterator[str]:
             [module, f"{cost['ms']:.3g} ms", f"{cost['kilobytes']:,.0f} KiB"]
             for module, cost in told["imports"].items()
         ]
-        yield from ("## Imports", "", "Each in fresh processes without site packages' start-up hooks: processor time, median.", "")
+        how = "Each in fresh processes without site packages' start-up hooks: processor time, median."
+        yield from ("## Imports", "", how, "")
         yield from (table(["module", "time", "memory"], rows), "")
     if told.get("hot"):
         yield from ("## Where our time goes, where a goal was missed", "")
