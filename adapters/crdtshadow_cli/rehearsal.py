@@ -148,7 +148,9 @@ def run_logs(scenario: Scenario) -> Rehearsal:
     Raises:
         InputError: Replicas wait for each other, or something cannot be written.
     """
-    actors = {name: _Actor(name, drift_ms_max=scenario.drift_ms_max) for name in scenario.logs}
+    actors = {
+        name: _Actor(identity, drift_ms_max=scenario.drift_ms_max) for name, identity in scenario.identities().items()
+    }
     operations = _live_through(scenario, actors)
     for actor in actors.values():
         actor.catch_up(operations)

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from crdtshadow import REMOVED, Policy, Shadow, Stamp, View, Write, find_conflicts, resolve
+from crdtshadow import REMOVED, CrdtShadowError, Policy, Shadow, Stamp, View, Write, find_conflicts, resolve
 from crdtshadow.paths import build, nest, parse
 from crdtshadow.policy import FIELD_LEVEL_MERGE, MANUAL_REVIEW, PRIORITY_BASED
-from crdtshadow_cli.errors import DONE, LOOK
+from crdtshadow_cli.errors import BAD_INPUT, DONE, LOOK
 from crdtshadow_cli.output import Output
 from crdtshadow_cli.rehearsal import Agreement, Rehearsal, run_logs, same_everywhere
 from crdtshadow_cli.scenario import FORMAT, Scenario, read_scenarios
@@ -29,7 +29,11 @@ examples:
   crdtshadow replay scenarios.json --id M034 --id M040
   crdtshadow replay scenarios.json --json
 
-The exit code is 1 if replicas or orders disagree, or if a scenario does not come out as its `expect` says.
+With --json: a list of {id, agreed, lww, priority, manual, rejected_ops}, in the vocabulary of the file; of a
+scenario that cannot be run, {id, refused}, which says why.
+
+exit code 1 if replicas or orders disagree, a scenario does not come out as its `expect` says, or some
+cannot be run; 3 if none can.
 """
 
 
@@ -71,16 +75,25 @@ class Outcome(NamedTuple):
 def run(args: argparse.Namespace, out: Output) -> int:
     """Run the command."""
     file = read_scenarios(args.file, ids=args.ids)
-    outcomes = []
+    outcomes: list[Outcome] = []
+    refused = dict(file.refused)
     for scenario in file.scenarios:
-        outcome = replay(scenario, file.default_ranks)
+        try:
+            outcome = replay(scenario, file.default_ranks)
+        except CrdtShadowError as error:
+            refused[scenario.id] = str(error)
+            continue
         outcomes.append(outcome)
         _say(outcome, out)
         if not outcome.as_expected:
             out.note(f"{scenario.id}: {_complaint(outcome)}")
-    _sum_up(outcomes, out)
-    out.result([outcome.data for outcome in outcomes])
-    return DONE if all(outcome.as_expected for outcome in outcomes) else LOOK
+    for reason in refused.values():
+        out.note(f"{args.file}: refused: {reason}")
+    if refused and not outcomes:
+        return BAD_INPUT
+    _sum_up(outcomes, len(refused), out)
+    out.result([*(one.data for one in outcomes), *({"id": name, "refused": why} for name, why in refused.items())])
+    return DONE if not refused and all(outcome.as_expected for outcome in outcomes) else LOOK
 
 
 def replay(scenario: Scenario, default_ranks: Mapping[str, float]) -> Outcome:
@@ -111,19 +124,27 @@ def show(scenario: Scenario, rehearsal: Rehearsal, default_ranks: Mapping[str, f
     }
 
 
+_NOBODY: Final = "#"
+"""No replica's name."""
+
+
 def priority_policy(scenario: Scenario, default_ranks: Mapping[str, float]) -> Policy:
     """Return the policy that ranks replicas as the scenario's rules, or else the default ranks, say.
 
     Who is not named in a rule that fits, or has no default rank, comes after all who do.
     """
-    known = sorted({default_ranks[name] for name in scenario.logs if name in default_ranks})
-    ranks = {name: known.index(default_ranks[name]) + 1 for name in scenario.logs if name in default_ranks}
+    names = scenario.identities()
+    known = sorted({default_ranks[name] for name in names if name in default_ranks})
+    ranks = {
+        identity: known.index(default_ranks[name]) + 1 for name, identity in names.items() if name in default_ranks
+    }
     return Policy.from_json(
         {
             "strategy": PRIORITY_BASED,
             "ranks": {**ranks, "*": 0},
             "priorities": [
-                {"path": f"{rule.prefix}/**", "order": [*(name for name in rule.order if name in scenario.logs), "*"]}
+                # Who is not here keeps its place: ranks from two rules compare by their positions.
+                {"path": f"{rule.prefix}/**", "order": [*(names.get(name, _NOBODY) for name in rule.order), "*"]}
                 for rule in scenario.priority_rules
             ],
         }
@@ -254,9 +275,10 @@ def _say_conflict(conflict: Any) -> str:
         return say_value(conflict)
 
 
-def _sum_up(outcomes: list[Outcome], out: Output) -> None:
+def _sum_up(outcomes: list[Outcome], refused: int, out: Output) -> None:
     agreed = sum(outcome.agreement.agreed for outcome in outcomes)
     told = [outcome for outcome in outcomes if outcome.scenario.expect is not None]
     fine = sum(not outcome.differs for outcome in told)
     expected = f", {fine} of {len(told)} as expected" if told else ""
-    out.line(f"{count(len(outcomes), 'scenario')}: {agreed} agreed{expected}", style="bold")
+    unfit = f", {refused} refused" if refused else ""
+    out.line(f"{count(len(outcomes) + refused, 'scenario')}: {agreed} agreed{expected}{unfit}", style="bold")

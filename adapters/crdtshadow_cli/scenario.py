@@ -75,15 +75,42 @@ class Scenario(NamedTuple):
     drift_ms_max: int | None = None
     expect: Mapping[str, object] | None = None
 
+    def identities(self) -> dict[str, str]:
+        """Return by replica the name it has in the library: its own, or, if one is not allowed there, all numbered.
+
+        Their order by bytes, which decides ties, is the same.
+
+        >>> parse_scenario({"id": "T", "replicas": {"é": {"log": []}, "dev 1": {"log": []}}}, "T").identities()
+        {'dev 1': 'replica0', 'é': 'replica1'}
+        """
+        try:
+            for name in self.logs:
+                replica_id(name, 0)
+        except InvalidIdentity:
+            digits = len(str(len(self.logs) - 1))
+            return {name: f"replica{at:0{digits}}" for at, name in enumerate(sorted(self.logs, key=_bytes))}
+        return {name: name for name in self.logs}
+
     def writes(self) -> list[LocalWrite]:
         """Return the writes of all logs."""
         return [entry for log in self.logs.values() for entry in log if isinstance(entry, LocalWrite)]
 
 
+def _bytes(name: str) -> bytes:
+    return name.encode(errors="surrogatepass")
+
+
 class ScenarioFile(NamedTuple):
-    """Scenarios, and how much a replica counts where no rule says it."""
+    """What a file holds.
+
+    Attributes:
+        scenarios: Those that can be run, in the file's order.
+        refused: By the id of each other one, why it cannot.
+        default_ranks: How much a replica counts where no rule says it.
+    """
 
     scenarios: tuple[Scenario, ...]
+    refused: Mapping[str, str]
     default_ranks: Mapping[str, float]
 
 
@@ -95,8 +122,7 @@ def read_scenarios(file: str, *, ids: Collection[str] = ()) -> ScenarioFile:
         ids: Which to read; all by default.
 
     Raises:
-        InputError: It cannot be read, is of another format, or a scenario of those asked for cannot
-            be run.
+        InputError: It cannot be read, is of another format, or has no scenario of an id asked for.
     """
     content = _object(read_json(file, bytes_max=FILE_BYTES_MAX), file)
     if content.get("format") != FORMAT:
@@ -112,10 +138,16 @@ def read_scenarios(file: str, *, ids: Collection[str] = ()) -> ScenarioFile:
     for wanted in ids:
         if wanted not in bodies:
             raise InputError(f"{file}: there is no scenario {wanted}")
-    return ScenarioFile(
-        tuple([parse_scenario(body, f"{file}: {name}") for name, body in bodies.items() if not ids or name in ids]),
-        _ranks(content.get("default_ranks", DEFAULT_RANKS), f"{file}: default_ranks"),
-    )
+    ranks = _ranks(content.get("default_ranks", DEFAULT_RANKS), f"{file}: default_ranks")
+    scenarios: list[Scenario] = []
+    refused: dict[str, str] = {}
+    for name, body in bodies.items():
+        if not ids or name in ids:
+            try:
+                scenarios.append(parse_scenario(body, name))
+            except InputError as error:
+                refused[name] = str(error)
+    return ScenarioFile(tuple(scenarios), refused, ranks)
 
 
 def parse_scenario(body: Mapping[str, object], where: str) -> Scenario:
@@ -130,10 +162,6 @@ def parse_scenario(body: Mapping[str, object], where: str) -> Scenario:
     """
     logs: dict[str, tuple[Entry, ...]] = {}
     for name, item in _object(body.get("replicas"), f"{where}: replicas").items():
-        try:
-            replica_id(name, 0)
-        except InvalidIdentity as error:
-            raise InputError(f"{where}: {error}") from None
         log = _list(_object(item, f"{where}: {name}").get("log"), f"{where}: {name}: log")
         logs[name] = tuple([_entry(entry, f"{where}: {name}: log[{at}]") for at, entry in enumerate(log)])
     scenario = Scenario(
@@ -194,13 +222,13 @@ def _entry(item: object, where: str) -> Entry:
     if kinds == ["del"]:
         return LocalWrite(op, wall_ms, path, None)
     if "value" not in entry:
-        raise InputError(f"{where}: set needs a value")
+        raise InputError(f"{where}: set needs a value, or null to remove")
     return LocalWrite(op, wall_ms, path, _value(entry["value"], f"{where}.value"))
 
 
 def _value(value: object, where: str) -> object:
     if value is None:
-        raise InputError(f"{where}: null is no value; a removal is written as del")
+        return None
     try:
         leaves = flatten(value) if isinstance(value, Mapping) else {"": value}
         for path, leaf in leaves.items():

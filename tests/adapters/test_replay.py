@@ -141,6 +141,56 @@ def test_only_the_scenarios_asked_for_are_run(tmp_path: Path) -> None:
     assert [told["id"] for told in json.loads(stdout)] == ["T1", "T2"]
 
 
+def test_a_scenario_that_cannot_be_run_hinders_no_other(tmp_path: Path) -> None:
+    waiting = two_writers() | {"id": "W"}
+    waiting["replicas"] = {"dev": {"log": [{"recv": ["d1"], "wall": 1}, *waiting["replicas"]["dev"]["log"]]}}
+    file = scenario_file(tmp_path, {"id": "broken"}, waiting, two_writers())
+    code, stdout, stderr = run("--json", "replay", file)
+    assert code == 1
+    ran, *refused = json.loads(stdout)
+    assert (ran["id"], ran["agreed"]) == ("T1", True)
+    assert refused == [
+        {"id": "broken", "refused": "broken: replicas: needs an object, not nothing"},
+        {"id": "W", "refused": "W: a reception comes before what it receives: dev for d1"},
+    ]
+    assert stderr.splitlines() == [f"{file}: refused: {one['refused']}" for one in refused]
+    code, stdout, _ = run("replay", file)
+    assert (code, stdout.splitlines()[-1]) == (1, "3 scenarios: 1 agreed, 2 refused")
+
+
+def test_nothing_comes_out_if_no_scenario_can_be_run(tmp_path: Path) -> None:
+    for form in ([], ["--json"]):
+        code, stdout, stderr = run(*form, "replay", scenario_file(tmp_path, {"id": "broken"}))
+        assert (code, stdout) == (3, "")
+        assert stderr.endswith(": refused: broken: replicas: needs an object, not nothing\n")
+
+
+def test_replicas_may_have_any_name_and_ties_compare_its_bytes(tmp_path: Path) -> None:
+    """Of equal stamps the one of é wins, whose bytes are greater than those of z; and the ranks are theirs."""
+    names = {"z": 1, "é": 2, "dev 1": 3, "": 4, "*": 5, "x" * 500: 6}
+    writes = {
+        name: {"log": [{"op": f"w{value}", "wall": 7, "set": ["desired", "t"], "value": value}]}
+        for name, value in names.items()
+    }
+    rules = [{"prefix": ["desired"], "order": ["dev 1", "z"]}]
+    scenarios = [{"id": "T", "replicas": writes}, {"id": "U", "replicas": writes, "priority_rules": rules}]
+    file = scenario_file(tmp_path, *scenarios, default_ranks={"z": 3, "*": 2, "é": 1})
+    code, stdout, _ = run("--json", "replay", file)
+    told, ruled = json.loads(stdout)
+    assert (code, told["agreed"], told["lww"]) == (0, True, {"desired": {"t": 2}})
+    assert told["priority"] == {"desired": {"t": 1}}
+    assert ruled["priority"] == {"desired": {"t": 3}}
+    assert len(told["manual"]["conflicts"][0]["siblings"]) == len(names)
+
+
+def test_null_removes(tmp_path: Path) -> None:
+    scenario = two_writers()
+    scenario["replicas"]["cloud"]["log"][0]["value"] = None
+    told = json.loads(run("--json", "replay", scenario_file(tmp_path, scenario))[1])[0]
+    assert told["lww"] == {}
+    assert told["manual"]["conflicts"][0]["siblings"] == [{"op": "c1", "deleted": True}, {"op": "d1", "value": 20}]
+
+
 def test_a_scenario_without_writes_shows_nothing(tmp_path: Path) -> None:
     file = scenario_file(tmp_path, {"id": "T", "replicas": {}}, {"id": "U", "replicas": {"dev": {"log": []}}})
     code, stdout, _ = run("--json", "replay", file)
