@@ -1,4 +1,4 @@
-"""Hypothesis profiles: `ci` by default, the same examples every time; `deep` looks for new ones, longer."""
+"""Hypothesis profiles: `ci` by default, the same examples every time; `deep` looks for new ones, longer; `mutation`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ PROFILE_VARIABLE = "CRDTSHADOW_HYPOTHESIS_PROFILE"
 # No deadlines: how long an example takes says more about the machine than about the code.
 PROFILES = {
     "ci": settings(deadline=None, derandomize=True, max_examples=100, stateful_step_count=30),
+    # Many runs of the same tests, each on another mutant: a mutant that lives on is seldom found by more of the same.
+    "mutation": settings(
+        deadline=None,
+        derandomize=True,
+        max_examples=25,
+        stateful_step_count=20,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    ),
     "deep": settings(
         deadline=None,
         max_examples=2_000,

@@ -13,8 +13,8 @@ replicas. After each event, at the replica that acted:
 * a refusal has its reason, and what was forgotten had been seen by everybody it was waited for;
 * at the end of each episode, once the network is mended, all hold the same bytes and everything.
 
-One seed makes one episode; `python -m tests.simulation --seed N --events M` runs as many as have M events, and a
-failure names the seed that replays it.
+One seed makes one episode. `python -m tests.simulation --events N` runs as many as have N events; a failure names its
+seed, and `python -m tests.simulation SEED --tell` replays it.
 
 What it cannot: say that it met every history (`tests.modelcheck` exhausts small ones); tear single pages of a file (a
 crash loses what SQLite had not committed, and nothing else); judge the newest view of states where `{}` was written

@@ -153,12 +153,17 @@ class DiskHost(Host):
         """End the process where it is and start it again; the oracle is told by the caller what had been done."""
         sqlite3.Connection.close(self.connection)
         self._open()
-        self.settle_clock()
+        time = self.local.last_time
+        assert time >= self.sight.newest, f"{self.name}: time {time} is behind {self.sight.newest}, which it had seen"
+        self._set_clock(time)
 
     def settle_clock(self) -> None:
         """Take the replica's time for the textbook's: it may skip some when it takes up its file, never go back."""
         time = self.local.last_time
         assert time >= self.clock.time, f"{self.name}: time {time} is behind {self.clock.time}, which was used"
+        self._set_clock(time)
+
+    def _set_clock(self, time: int) -> None:
         self.clock = hlc.Clock(time >> 16, time & 0xFFFF)
 
     def restore(self, kept: Kept) -> None:

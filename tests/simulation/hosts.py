@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from crdtshadow import Delta, Policy, Replica, Session
+from crdtshadow.limits import DRIFT_MS_MAX
 from tests.oracle import hlc
 from tests.simulation.meaning import NOTHING, Sight
 
@@ -45,7 +46,6 @@ class Host:
         waits_for: Replicas that it knows of, whose word it needs before it forgets.
         retired: Those of them that it no longer waits for.
         careful: It persists before anything leaves it, so its identity survives a crash.
-        strayed: Its clock was so far ahead that others refuse its writes.
     """
 
     def __init__(self, world: World, name: str, policy: Policy, *, careful: bool) -> None:
@@ -54,7 +54,6 @@ class Host:
         self.policy = policy
         self.careful = careful
         self.skew_ms = 0
-        self.strayed = False
         self.sight: Sight = NOTHING
         self.clock: hlc.Clock = hlc.UNSET
         self.waits_for: frozenset[str] = frozenset()
@@ -70,6 +69,10 @@ class Host:
     def now(self) -> int:
         """Return what its wall clock shows."""
         return self.world.now_ms + self.skew_ms
+
+    def strayed(self) -> bool:
+        """Tell whether its hybrid clock was led so far ahead that others refuse what it writes."""
+        return self.clock.time >> 16 > self.world.now_ms + DRIFT_MS_MAX
 
     @property
     def id(self) -> str:

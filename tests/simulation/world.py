@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 from crdtshadow_local import StoreError
+from msgpack import unpackb
 
 from crdtshadow import REMOVED, BelowFloor, ClockDrift, Delta, InvalidIdentity, MissingBase, Policy, RemoteError, Shade
 from crdtshadow.limits import DRIFT_MS_MAX
@@ -65,10 +66,12 @@ class Simulation:
     Args:
         seed: Everything follows from it.
         directory: Where a host may have a file; no host has one otherwise.
+        tell: Is told every event; the last ones are kept as the *story* anyway.
     """
 
-    def __init__(self, seed: int, *, directory: Path | None = None) -> None:
+    def __init__(self, seed: int, *, directory: Path | None = None, tell: Callable[[str], None] | None = None) -> None:
         self.dice = Random(seed)
+        self._listener = tell
         self.story: deque[str] = deque(maxlen=REMEMBERED)
         self.events = 0
         self.world = World()
@@ -125,6 +128,8 @@ class Simulation:
 
     def _tell(self, what: str) -> None:
         self.story.append(what)
+        if self._listener is not None:
+            self._listener(what)
 
     def _judge(self, host: Host) -> None:
         self.events += 1
@@ -143,8 +148,6 @@ class Simulation:
     def write(self) -> None:
         """Somebody writes, in one of the ways there are."""
         host = self._any()
-        if host.skew_ms > DRIFT_MS_MAX and not host.strayed:
-            host.strayed = True
         host.settle_clock()
         kind = self.dice.choice((self._set, self._set, self._remove, self._patch, self._assign, self._write_as_of))
         if isinstance(host, DiskHost) and self.dice.random() < 0.3:
@@ -362,7 +365,7 @@ class Simulation:
         if received.offer is not None:
             self._rebase(host, received.offer, message.sight, rotate=self.dice.random() < 0.3)
         for reply in received.replies:
-            whole = reply[_KIND] != _DELTA or not base
+            whole = reply[_KIND] != _DELTA or not base or _is_whole(reply, host)
             self._post(host, message.sender, reply, base=0 if whole else base)
         self._judge(host)
 
@@ -472,8 +475,7 @@ class Simulation:
         """A wall clock is set, forwards or backwards, by not too much; or time passes."""
         host = self._any()
         self.world.now_ms += self.dice.choice((0, 1_000, 30_000))
-        if not host.strayed:
-            host.skew_ms = self.dice.choice((-20_000, -50, 0, 0, 3, 10_000))
+        host.skew_ms = self.dice.choice((-20_000, -50, 0, 0, 3, 10_000))
         self._tell(f"{host.id} is {host.skew_ms} ms off")
         self._judge(host)
 
@@ -494,7 +496,6 @@ class Simulation:
         host.skew_ms = 0
         source = self.hosts[0]
         self._rebase(host, source.replica.delta(), source.sight, rotate=True)
-        host.strayed = False
         self._judge(host)
 
     # Space
@@ -609,7 +610,7 @@ class Simulation:
         for host in self.hosts:
             host.skew_ms = 0
         for host in self.hosts[1:]:
-            if host.strayed:
+            if host.strayed():
                 self._set_right(host)
         expected = 0
         for _ in range(12):
@@ -632,6 +633,11 @@ class Simulation:
 
     def _one_floor(self) -> bool:
         return len({tuple(host.replica.shadow.floor.items()) for host in self.hosts}) == 1
+
+
+def _is_whole(reply: bytes, sender: Host) -> bool:
+    """Tell whether a session's delta is the whole state; it has to be where it lacks what was forgotten."""
+    return bool(sender.replica.shadow.floor) and Delta.decode(unpackb(reply)[_KIND]).full
 
 
 def _leaves(patch: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
