@@ -9,8 +9,6 @@ from crdtshadow_aws.clients import DynamoDB
 from crdtshadow_aws.errors import AwsUnavailable, translated
 from crdtshadow_aws.items import Item
 
-ACTIONS: Final = ("dynamodb:BatchWriteItem",)
-
 _ITEMS_MAX: Final = 25
 """Of one BatchWriteItem (DynamoDB API reference)."""
 _ROUNDS_MAX: Final = 5

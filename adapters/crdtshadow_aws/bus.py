@@ -15,9 +15,6 @@ from crdtshadow_walk import Data
 from crdtshadow_aws.clients import Events
 from crdtshadow_aws.errors import AwsUnavailable, translated
 
-ACTIONS: Final = ("events:PutEvents",)
-"""On the event bus."""
-
 SOURCE: Final = "iot.shadow.sync"
 CONFLICT_RESOLVED: Final = "Conflict Resolved"
 REVIEW_REQUIRED: Final = "Manual Review Required"

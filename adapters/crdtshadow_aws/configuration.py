@@ -27,9 +27,6 @@ from crdtshadow_aws.clients import DynamoDB
 from crdtshadow_aws.errors import AwsUnavailable, translated
 from crdtshadow_aws.items import text_of
 
-ACTIONS: Final = ("dynamodb:BatchGetItem",)
-"""On the configuration table."""
-
 CONFLICT_RESOLUTION: Final = "conflict_resolution"
 SYNC_PREFERENCES: Final = "sync_preferences"
 

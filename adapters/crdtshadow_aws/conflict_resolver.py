@@ -18,9 +18,6 @@ from crdtshadow_aws.composition import Parts, parts
 from crdtshadow_aws.errors import NotDone
 from crdtshadow_aws.intake import FAILED, REFUSED, Arrival, Brought, Fate, bring, read_arrival, read_body
 
-ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-"""On the updates queue, by Lambda itself."""
-
 
 def handler(event: dict[str, Any], context: Any) -> Data:
     """Handle an invocation by AWS Lambda."""

@@ -18,9 +18,6 @@ from crdtshadow_aws.clients import DynamoDB
 from crdtshadow_aws.errors import translated
 from crdtshadow_aws.items import Item, bytes_of, integer_of, number, shadow_name, text_of
 
-ACTIONS: Final = ("dynamodb:BatchWriteItem", "dynamodb:Query")
-"""On the history table; to query it is for those who read."""
-
 LINES_BYTES_MAX: Final = 256 * 1024
 """Of the lines in one item; more go into further items."""
 

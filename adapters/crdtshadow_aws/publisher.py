@@ -7,7 +7,7 @@ does no harm, since doing anything of it twice changes nothing.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
@@ -16,14 +16,6 @@ from crdtshadow_walk import Data, StateDamaged
 from crdtshadow_aws.composition import Parts, parts
 from crdtshadow_aws.images import Image
 from crdtshadow_aws.outbox import bring_up_to_date, refuse, tell
-
-ACTIONS: Final = (
-    "dynamodb:DescribeStream",
-    "dynamodb:GetRecords",
-    "dynamodb:GetShardIterator",
-    "dynamodb:ListStreams",
-)
-"""On the state table's stream, by Lambda itself."""
 
 
 def handler(event: dict[str, Any], context: Any) -> Data:

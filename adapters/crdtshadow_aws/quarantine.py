@@ -25,9 +25,6 @@ from crdtshadow_aws.errors import translated
 from crdtshadow_aws.items import CLASSIC, shadow_name
 from crdtshadow_aws.settings import needed
 
-ACTIONS: Final = ("sqs:SendMessage",)
-"""On the refusals queue."""
-
 RAW: Final = "body"
 
 

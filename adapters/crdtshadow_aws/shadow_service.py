@@ -24,9 +24,6 @@ from crdtshadow_aws.clients import IotData
 from crdtshadow_aws.errors import AwsError, VersionMoved, error_code, translated
 from crdtshadow_aws.items import shadow_name
 
-ACTIONS: Final = ("iot:GetThingShadow", "iot:UpdateThingShadow", "iot:Publish")
-"""On the things' shadows, and on the topics ``crdtshadow/*``."""
-
 TOKEN_PREFIX: Final = "crdtshadow-"
 _AT_LEAST_ONCE: Final = 1
 _REFUSED: Final = {

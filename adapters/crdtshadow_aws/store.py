@@ -30,9 +30,6 @@ from crdtshadow_aws.items import (
 )
 from crdtshadow_aws.quarantine import Quarantine
 
-ACTIONS: Final = ("dynamodb:Query", "dynamodb:UpdateItem")
-"""On the state table, and ``dynamodb:Query`` on its indexes."""
-
 REVIEW_INDEX: Final = "pending-conflicts"
 
 

@@ -17,9 +17,6 @@ from crdtshadow_aws.clients import DynamoDB
 from crdtshadow_aws.errors import translated
 from crdtshadow_aws.items import CLASSIC, Item, integer_of, number, shadow_name, text_of
 
-ACTIONS: Final = ("dynamodb:BatchWriteItem", "dynamodb:Query")
-"""On the sync metrics table."""
-
 VALUE: Final = "value"
 REMOVAL: Final = "removal"
 STRUCTURE: Final = "structure"
