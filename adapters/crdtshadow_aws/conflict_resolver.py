@@ -47,6 +47,8 @@ def _batch(parts: Parts, event: dict[str, Any], context: Any) -> Data:
         if fate.what == FAILED:
             raise NotDone(fate.reason)
 
+    if not records:  # Powertools takes it for an event of another kind
+        return {"batchItemFailures": []}
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return dict(process_partial_response(event, conclude, processor, context))
 

@@ -2,7 +2,7 @@
 
 Shadows do not hinder each other: each has its own read and its own conditional write, and fails alone.
 Nor do messages of one shadow: if together they cannot be stored, they are brought one by one, and
-those that can never be are put into the quarantine.
+those that can never be are put into the quarantine. Senders of deltas are told what became of them.
 """
 
 from __future__ import annotations
@@ -31,17 +31,19 @@ from crdtshadow_walk import (
     refusal_of,
 )
 
-from crdtshadow import Delta, EventRefused
+from crdtshadow import Delta, EventRefused, VectorClock
 from crdtshadow.clock import TICK_BITS
 from crdtshadow.errors import AdapterError, CrdtShadowError
 from crdtshadow_aws.composition import Parts
 from crdtshadow_aws.errors import POISON
 from crdtshadow_aws.quarantine import RAW
+from crdtshadow_aws.replies import answer, asked_clock, tell_sender
 from crdtshadow_aws.telemetry import CLOCK_SKEW, CONFLICT_DETECTED, MERGE_DURATION, UPDATE_REFUSED
 
 MERGED: Final = "merged"
 ECHO: Final = "echo"
 PARKED: Final = "parked"
+ANSWERED: Final = "answered"
 REFUSED: Final = "refused"
 FAILED: Final = "failed"
 
@@ -69,8 +71,8 @@ class Fate(NamedTuple):
     """What became of an arrival.
 
     Attributes:
-        what: ``merged``, ``echo``, ``parked`` (waits for what it continues from), ``refused`` (in the
-            quarantine) or ``failed`` (has to come again).
+        what: ``merged``, ``echo``, ``parked`` (waits for what it continues from), ``answered`` (it was a
+            question), ``refused`` (in the quarantine) or ``failed`` (has to come again).
         reason: Why, in words.
         code: Of the error, if there was one.
     """
@@ -127,15 +129,20 @@ def bring(parts: Parts, arrivals: Sequence[Arrival]) -> Brought:
     fates: dict[int, Fate] = {}
     settled: list[Settled] = []
     groups: dict[ShadowKey, list[tuple[int, Message]]] = {}
+    questions: dict[int, tuple[ShadowKey, VectorClock]] = {}
     for at, arrival in enumerate(arrivals):
         if isinstance(arrival, Unreadable):
             fates[at] = _set_aside(parts, arrival)
+        elif isinstance(arrival, DeltaMessage) and (clock := asked_clock(arrival)) is not None:
+            questions[at] = (arrival.key, clock)
         else:
             groups.setdefault(arrival.key, []).append((at, arrival))
     for group in groups.values():
         for walked in _walk_shadow(parts, group):
             fates.update(walked.fates)
             settled += walked.settled
+    for at, (key, clock) in questions.items():
+        fates[at] = _answer(parts, key, clock)
     for one in settled:
         parts.telemetry.count(CONFLICT_DETECTED, sum(entry.conflict for entry in one.history))
     parts.telemetry.count(UPDATE_REFUSED, sum(fate.what == REFUSED for fate in fates.values()))
@@ -170,10 +177,8 @@ def _walk_shadow(parts: Parts, group: Sequence[tuple[int, Message]]) -> Iterator
     elif failure is not None:
         yield _Part({at: _fail(parts, message, failure) for at, message in group})
     elif isinstance(walked, Walked):
-        outcomes = list(zip([at for at, _ in group], walked.outcomes, strict=True))
-        for _, outcome in outcomes:
-            _measure_skew(parts, outcome)
-        yield _Part({at: _fate(outcome) for at, outcome in outcomes}, walked.settled)
+        outcomes = zip([at for at, _ in group], walked.outcomes, strict=True)
+        yield _Part({at: _conclude(parts, outcome) for at, outcome in outcomes}, walked.settled)
 
 
 def _authorised(parts: Parts, message: Message) -> Message:
@@ -215,6 +220,24 @@ def _keep_aside(parts: Parts, refusal: Refusal) -> Fate:
 def _failed(parts: Parts, error: AdapterError) -> Fate:
     parts.telemetry.logger.error("not stored, has to come again", extra={"code": error.code, "reason": str(error)})
     return Fate(FAILED, str(error), error.code)
+
+
+def _answer(parts: Parts, key: ShadowKey, clock: VectorClock) -> Fate:
+    try:
+        answer(parts, key, clock)
+    except AdapterError as error:
+        return _failed(parts, error)
+    return Fate(ANSWERED)
+
+
+def _conclude(parts: Parts, outcome: Outcome) -> Fate:
+    """Return the fate of a message that was walked, after its sender was told."""
+    _measure_skew(parts, outcome)
+    try:
+        tell_sender(parts, outcome)
+    except AdapterError as error:
+        return _failed(parts, error)
+    return _fate(outcome)
 
 
 def _fate(outcome: Outcome) -> Fate:

@@ -37,13 +37,13 @@ from crdtshadow_aws.errors import VersionMoved
 from crdtshadow_aws.history import Past, history_items
 from crdtshadow_aws.images import Image
 from crdtshadow_aws.items import shadow_name
+from crdtshadow_aws.replies import MERGED_TOPIC
 from crdtshadow_aws.shadow_service import AwsShadow
 from crdtshadow_aws.sync_metrics import Measured, describe, metrics_item
 from crdtshadow_aws.telemetry import PUBLISH_CONFLICT
 from crdtshadow_aws.telemetry import SYNC_COMPLETED as SYNCED
 from crdtshadow_aws.telemetry import UPDATE_REFUSED as REFUSED
 
-MERGED_TOPIC: Final = "merged"
 WRITTEN: Final = "written"
 """In place of a strategy: somebody wrote who had seen all sides."""
 

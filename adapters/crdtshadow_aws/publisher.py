@@ -43,6 +43,8 @@ def handle(parts: Parts, event: dict[str, Any], context: Any = None) -> Data:
             parts.telemetry.logger.exception("not published, has to come again", extra={"shadow": str(image.key)})
             raise
 
+    if not images:  # Powertools takes it for an event of another kind
+        return {"batchItemFailures": []}
     try:
         processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
         return dict(process_partial_response(event, conclude, processor, context))
